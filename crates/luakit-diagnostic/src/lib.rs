@@ -1,0 +1,1 @@
+//! Spans, source files and diagnostics as data, and their rendering.

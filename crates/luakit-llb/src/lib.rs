@@ -1,0 +1,1 @@
+//! States, vertices and their exact bytes.
