@@ -1,1 +1,22 @@
-//! States, vertices and their exact bytes.
+//! BuildKit's low-level build graph: states, vertices, and their exact bytes.
+//!
+//! A [`Graph`] is an arena of vertices. A [`State`] is a cheap handle on one output of one vertex, plus
+//! what later runs inherit (environment, working directory, user, shell, platform). Everything that
+//! depends on an image's config stays symbolic until [`marshal::marshal`], which takes the resolved
+//! images and the target platform and writes a [`Definition`]. So a graph is built once and marshalled
+//! for as many platforms as asked.
+//!
+//! The bytes of every op are those that BuildKit's own Go client (`client/llb`) writes. This crate
+//! knows no Lua, no gRPC, no terminal and does no I/O.
+
+pub mod graph;
+pub mod op;
+pub mod platform;
+pub mod reference;
+pub mod state;
+pub mod values;
+
+pub use graph::{Frame, Graph, Metadata, ProgressGroup, Resources, SourceText, StackId, VertexId};
+pub use platform::Platform;
+pub use reference::{ImageDigest, Reference};
+pub use state::{Output, State};

@@ -1,0 +1,17 @@
+//! Evaluates a build script, in a sandbox, to plain values.
+//!
+//! [`evaluate`] takes the script's text, its arguments and a [`SourceLoader`] for everything else it may
+//! read, runs it once for one target platform, and returns an [`Evaluation`]: a graph of states, the
+//! exports that the script named, the arguments that it declared. Nothing is resolved, fetched or built
+//! here, and nothing of this machine is visible to the script but what the loader gives.
+//!
+//! `vm` is the sandboxed interpreter (libraries, limits, modules, call stacks); `api` is the `bk` table.
+
+mod api;
+mod build;
+mod evaluation;
+mod loader;
+mod vm;
+
+pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits};
+pub use loader::{LoadError, SourceLoader};

@@ -1,0 +1,3 @@
+//! The sandboxed interpreter.
+
+pub(crate) mod stack;
