@@ -10,6 +10,7 @@
 //! knows no Lua, no gRPC, no terminal and does no I/O.
 
 pub mod graph;
+pub mod image_config;
 pub mod op;
 pub mod platform;
 pub mod reference;
@@ -17,6 +18,7 @@ pub mod state;
 pub mod values;
 
 pub use graph::{Frame, Graph, Metadata, ProgressGroup, Resources, SourceText, StackId, VertexId};
+pub use image_config::{CmdForm, ConfigOverlay, Healthcheck};
 pub use platform::Platform;
 pub use reference::{ImageDigest, Reference};
 pub use state::{Output, State};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use luakit_llb::{Graph, Platform, StackId, State};
+use luakit_llb::{ConfigOverlay, Graph, Platform, StackId, State};
 
 use crate::loader::SourceLoader;
 
@@ -64,6 +64,10 @@ pub struct Export {
     pub platform: Option<Platform>,
     /// What is exported.
     pub state: State,
+    /// What the image's config says beyond the state's own.
+    pub config: ConfigOverlay,
+    /// What the target is for, shown where targets are listed.
+    pub description: Option<String>,
     /// Where.
     pub at: StackId,
 }
