@@ -3,6 +3,8 @@
 //! Each subcommand is a file of its own. Nothing here ships: a chore may print and shell out.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod proto;
+
 use clap::{Parser, Subcommand};
 
 /// The repository's own chores.
@@ -14,8 +16,12 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
-enum Command {}
+enum Command {
+    Proto(proto::Args),
+}
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Proto(args) => proto::run(&args),
+    }
 }
