@@ -12,6 +12,7 @@
 pub mod graph;
 pub mod image_config;
 pub mod op;
+pub mod pins;
 pub mod platform;
 pub mod reference;
 pub mod state;
@@ -19,6 +20,7 @@ pub mod values;
 
 pub use graph::{Frame, Graph, Metadata, ProgressGroup, Resources, SourceText, StackId, VertexId};
 pub use image_config::{CmdForm, ConfigOverlay, Healthcheck};
+pub use pins::{Pins, ResolvedImage};
 pub use platform::Platform;
 pub use reference::{ImageDigest, Reference};
 pub use state::{Output, State};

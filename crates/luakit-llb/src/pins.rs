@@ -1,0 +1,86 @@
+//! What sources were resolved to: images with their configs, git commits, file checksums.
+//!
+//! Marshalling takes [`Pins`] beside the graph. They come from a lock file, an engine or a
+//! registry; this module only keeps them, ordered, so that nothing depends on who answered first.
+//!
+//! A pin acts on the wire as the least that fixes the source on every engine: an image's reference gets the digest,
+//! a git source's ref becomes the commit (`git.checksum` would need a BuildKit of 2025, and would fail a build
+//! when a branch moves, which is what a pin is there for), an HTTP source gets the checksum that it has none of.
+
+use std::collections::BTreeMap;
+
+use crate::platform::Platform;
+use crate::reference::{ImageDigest, Reference};
+
+/// What a registry knows an image as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedImage {
+    /// The digest of what the reference points at: the index, where there is one, not the platform's manifest.
+    pub digest: ImageDigest,
+    /// The image config of the platform's manifest: JSON, byte for byte as the registry has it.
+    pub config: Vec<u8>,
+}
+
+/// What the sources of a graph were resolved to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pins {
+    images: BTreeMap<Reference, BTreeMap<Platform, ResolvedImage>>,
+    git: BTreeMap<String, BTreeMap<String, String>>,
+    http: BTreeMap<String, ImageDigest>,
+}
+
+impl Pins {
+    /// Nothing resolved: every reference stays as it was written.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What an image was resolved to for a platform.
+    pub fn image(&self, reference: &Reference, platform: &Platform) -> Option<&ResolvedImage> {
+        self.images.get(reference)?.get(platform)
+    }
+
+    /// Records an image; what was there before is returned.
+    pub fn insert_image(
+        &mut self,
+        reference: Reference,
+        platform: Platform,
+        image: ResolvedImage,
+    ) -> Option<ResolvedImage> {
+        self.images.entry(reference).or_default().insert(platform, image)
+    }
+
+    /// All images, by reference and then by platform.
+    pub fn images(&self) -> impl Iterator<Item = (&Reference, &Platform, &ResolvedImage)> {
+        self.images
+            .iter()
+            .flat_map(|(reference, platforms)| platforms.iter().map(move |(p, image)| (reference, p, image)))
+    }
+
+    /// The commit of a branch or a tag. `url` is the remote as the script gave it, less any `#ref:subdir`; no
+    /// reference is the remote's default branch.
+    pub fn git(&self, url: &str, reference: Option<&str>) -> Option<&str> {
+        self.git
+            .get(url)?
+            .get(reference.unwrap_or_default())
+            .map(String::as_str)
+    }
+
+    /// Records a commit, in full; what was there before is returned.
+    pub fn insert_git(&mut self, url: String, reference: Option<String>, commit: String) -> Option<String> {
+        self.git
+            .entry(url)
+            .or_default()
+            .insert(reference.unwrap_or_default(), commit)
+    }
+
+    /// The digest of the file at a URL, which is taken verbatim.
+    pub fn http(&self, url: &str) -> Option<&ImageDigest> {
+        self.http.get(url)
+    }
+
+    /// Records a file; what was there before is returned.
+    pub fn insert_http(&mut self, url: String, checksum: ImageDigest) -> Option<ImageDigest> {
+        self.http.insert(url, checksum)
+    }
+}
