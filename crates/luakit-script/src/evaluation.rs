@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use luakit_diagnostic::Diagnostic;
 use luakit_llb::{ConfigOverlay, Graph, Platform, StackId, State};
 
 use crate::loader::SourceLoader;
@@ -24,7 +25,12 @@ pub struct Input {
     pub build_platform: Platform,
     /// What the script may use.
     pub limits: Limits,
+    /// Where `print` goes.
+    pub print: Print,
 }
+
+/// Takes each line that a script prints, without its end.
+pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What a script may use before it is stopped.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +60,8 @@ pub struct Evaluation {
     pub args: Vec<ArgDeclaration>,
     /// Whether the outcome may depend on the target platform: the script read it.
     pub reads_target_platform: bool,
+    /// What is odd about the script, though it ran.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One `bk.export`.

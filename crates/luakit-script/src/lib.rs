@@ -9,9 +9,12 @@
 
 mod api;
 mod build;
+mod error;
 mod evaluation;
 mod loader;
 mod vm;
 
-pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits};
+pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
+pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits, Print};
 pub use loader::{LoadError, SourceLoader};
+pub use vm::evaluate;

@@ -11,7 +11,7 @@ pub enum Root {
 
 /// Reads on behalf of a script. Paths are relative and use `/`. An implementation never leaves its root,
 /// symlinks included.
-pub trait SourceLoader {
+pub trait SourceLoader: Send + Sync {
     /// A file's bytes; `None` when there is no such file.
     fn read(&self, root: Root, path: &str) -> Result<Option<Vec<u8>>, LoadError>;
     /// Whether there is a file or a directory.

@@ -1,0 +1,62 @@
+//! The texts that Lua code was made of, by the name that Lua knows each by.
+//!
+//! Lua tells where code stands by its chunk's name and a line. So every text that becomes code is kept
+//! here under a name of its own: the script, its modules, and what `load` was given. A text becomes a
+//! file of the graph when the first call site points into it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use luakit_diagnostic::SourceFile;
+use luakit_llb::graph::{FileId, Graph, SourceText};
+
+/// The texts of an evaluation.
+#[derive(Debug, Default)]
+pub(crate) struct Chunks {
+    by_name: HashMap<String, Chunk>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    data: Arc<[u8]>,
+    file: Option<FileId>,
+}
+
+impl Chunks {
+    /// Keeps a text, and gives the name to load it under: the one asked for, unless that is another
+    /// text's.
+    pub(crate) fn add(&mut self, name: &str, data: Arc<[u8]>) -> String {
+        let mut own = name.to_owned();
+        let mut count = 1;
+        loop {
+            match self.by_name.get(&own) {
+                None => break,
+                Some(chunk) if chunk.data == data => return own,
+                Some(_) => {
+                    count += 1;
+                    own = format!("{name} #{count}");
+                }
+            }
+        }
+        self.by_name.insert(own.clone(), Chunk { data, file: None });
+        own
+    }
+
+    /// The text of that name as a file of the graph.
+    pub(crate) fn file(&mut self, name: &str, graph: &mut Graph) -> Option<FileId> {
+        let chunk = self.by_name.get_mut(name)?;
+        if chunk.file.is_none() {
+            chunk.file = Some(graph.add_file(SourceText {
+                name: name.to_owned(),
+                data: Arc::clone(&chunk.data),
+            }));
+        }
+        chunk.file
+    }
+
+    /// The text of that name, to point into.
+    pub(crate) fn source(&self, name: &str) -> Option<Arc<SourceFile>> {
+        let chunk = self.by_name.get(name)?;
+        Some(SourceFile::new(name, Arc::clone(&chunk.data)))
+    }
+}
