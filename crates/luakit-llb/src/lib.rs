@@ -9,8 +9,11 @@
 //! The bytes of every op are those that BuildKit's own Go client (`client/llb`) writes. This crate
 //! knows no Lua, no gRPC, no terminal and does no I/O.
 
+pub mod definition;
+pub mod git_url;
 pub mod graph;
 pub mod image_config;
+pub mod marshal;
 pub mod op;
 pub mod pins;
 pub mod platform;
@@ -18,6 +21,7 @@ pub mod reference;
 pub mod state;
 pub mod values;
 
+pub use definition::Definition;
 pub use graph::{Frame, Graph, Metadata, ProgressGroup, Resources, SourceText, StackId, VertexId};
 pub use image_config::{CmdForm, ConfigOverlay, Healthcheck};
 pub use pins::{Pins, ResolvedImage};

@@ -3,13 +3,19 @@
 //! The wire form is OCI's image config with Docker's additions
 //! (<https://github.com/opencontainers/image-spec/blob/main/config.md>, `moby/docker-image-spec`).
 
+mod base;
+mod compose;
+
 use std::collections::BTreeMap;
+
+pub(crate) use base::BaseConfig;
+pub use compose::compose;
 
 /// What `bk.export` says of an image's config. `None` and empty leave what the state has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigOverlay {
-    /// What the container runs.
-    pub entrypoint: Option<Vec<String>>,
+    /// What the container runs. A string in the script is the shell form.
+    pub entrypoint: Option<CmdForm>,
     /// Its default arguments. A string in the script is the shell form.
     pub cmd: Option<CmdForm>,
     /// Variables added or replaced, in order.
@@ -32,7 +38,7 @@ pub struct ConfigOverlay {
     pub healthcheck: Option<Healthcheck>,
     /// What a shell-form command is handed to.
     pub shell: Option<Vec<String>>,
-    /// Triggers for images built on this one; `None` keeps nothing of the base's, as Docker does.
+    /// Triggers for images built on this one. The base's own are never kept: Docker runs them and drops them.
     pub onbuild: Vec<String>,
     /// Who made it.
     pub author: Option<String>,

@@ -1,0 +1,438 @@
+//! The config that an exported image gets: its base image's, what the script's states changed since, and what
+//! `bk.export` lays over it, as BuildKit's Dockerfile frontend composes one
+//! (`frontend/dockerfile/dockerfile2llb/convert.go`).
+
+use serde_json::{Map, Value, json};
+
+use super::{CmdForm, ConfigOverlay, Healthcheck};
+use crate::graph::{Graph, VertexId};
+use crate::marshal::path;
+use crate::op::{Op, Source};
+use crate::pins::Pins;
+use crate::platform::Platform;
+use crate::state::State;
+use crate::values::Values;
+
+/// What programs are looked for in when nobody says (`util/system`).
+const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+type Object = Map<String, Value>;
+
+/// The image config of an export, as JSON with sorted keys. `target` is the platform that the definition is
+/// marshalled for; an image whose config is not known counts as empty.
+pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Platform, pins: &Pins) -> Vec<u8> {
+    let (image, changes) = lineage(graph, state);
+    let platform = image
+        .and_then(|image| graph.vertex(image).op.image_platform())
+        .unwrap_or(target);
+    let base = image.and_then(|image| base_of(graph, image, platform, pins));
+    let mut root = base.unwrap_or_else(|| empty_image(platform));
+    root.remove("created");
+    let mut config = take_object(&mut root, "config");
+    config.remove("OnBuild");
+    for change in changes {
+        apply_change(&mut root, &mut config, change);
+    }
+    apply_overlay(&mut root, &mut config, overlay);
+    ensure_path(&root, &mut config);
+    root.insert("config".to_owned(), Value::Object(config));
+    root.entry("rootfs")
+        .or_insert_with(|| json!({ "type": "layers", "diff_ids": [] }));
+    sorted(Value::Object(root)).to_string().into_bytes()
+}
+
+/// The image that a state began with, and what changed since, oldest first.
+fn lineage(graph: &Graph, state: State) -> (Option<VertexId>, Vec<&Values>) {
+    let mut changes = Vec::new();
+    let mut id = state.values;
+    let image = loop {
+        let node = graph.values(id);
+        match node {
+            Values::Empty => break None,
+            Values::Image(vertex) => break Some(*vertex),
+            Values::Env { parent, .. }
+            | Values::Workdir { parent, .. }
+            | Values::User { parent, .. }
+            | Values::Shell { parent, .. }
+            | Values::Platform { parent, .. } => {
+                changes.push(node);
+                id = *parent;
+            }
+        }
+    };
+    changes.reverse();
+    (image, changes)
+}
+
+fn base_of(graph: &Graph, image: VertexId, platform: &Platform, pins: &Pins) -> Option<Object> {
+    let Op::Source(Source::Image(source)) = &*graph.vertex(image).op else {
+        return None;
+    };
+    let resolved = pins.image(&source.reference, platform)?;
+    match serde_json::from_slice(&resolved.config) {
+        Ok(Value::Object(root)) => Some(root),
+        _ => None,
+    }
+}
+
+/// What the Dockerfile frontend's `FROM scratch` starts with.
+fn empty_image(platform: &Platform) -> Object {
+    let mut root = Object::new();
+    set_platform(&mut root, platform);
+    root.insert("config".to_owned(), json!({ "WorkingDir": "/" }));
+    root
+}
+
+fn set_platform(root: &mut Object, platform: &Platform) {
+    root.insert("os".to_owned(), platform.os().into());
+    root.insert("architecture".to_owned(), platform.arch().into());
+    root.remove("variant");
+    if !platform.variant().is_empty() {
+        root.insert("variant".to_owned(), platform.variant().into());
+    }
+}
+
+fn apply_change(root: &mut Object, config: &mut Object, change: &Values) {
+    match change {
+        Values::Empty | Values::Image(_) => {}
+        Values::Env { vars, .. } => vars.iter().for_each(|(name, value)| set_env(config, name, value)),
+        Values::Workdir { path, .. } => set_workdir(config, path),
+        Values::User { user, .. } => set(config, "User", user.as_str()),
+        Values::Shell { shell, .. } => set(config, "Shell", shell.clone()),
+        Values::Platform { platform, .. } => set_platform(root, platform),
+    }
+}
+
+fn apply_overlay(root: &mut Object, config: &mut Object, overlay: &ConfigOverlay) {
+    for (name, value) in &overlay.env {
+        set_env(config, name, value);
+    }
+    if let Some(path) = &overlay.workdir {
+        set_workdir(config, path);
+    }
+    if let Some(shell) = &overlay.shell {
+        set(config, "Shell", shell.clone());
+    }
+    if let Some(entrypoint) = &overlay.entrypoint {
+        let entrypoint = command(config, entrypoint);
+        set(config, "Entrypoint", entrypoint);
+        // The base's arguments were for the base's entrypoint.
+        config.remove("Cmd");
+        config.remove("ArgsEscaped");
+    }
+    if let Some(cmd) = &overlay.cmd {
+        let cmd = command(config, cmd);
+        set(config, "Cmd", cmd);
+    }
+    for (key, value) in [("User", &overlay.user), ("StopSignal", &overlay.stop_signal)] {
+        if let Some(value) = value {
+            set(config, key, value.as_str());
+        }
+    }
+    add_keys(config, "ExposedPorts", &overlay.expose);
+    add_keys(config, "Volumes", &overlay.volumes);
+    if !overlay.labels.is_empty() {
+        let mut labels = take_object(config, "Labels");
+        for (name, value) in &overlay.labels {
+            labels.insert(name.clone(), value.as_str().into());
+        }
+        set(config, "Labels", labels);
+    }
+    if let Some(healthcheck) = &overlay.healthcheck {
+        set(config, "Healthcheck", healthcheck_json(healthcheck));
+    }
+    if !overlay.onbuild.is_empty() {
+        set(config, "OnBuild", overlay.onbuild.clone());
+    }
+    for (key, value) in [
+        ("author", &overlay.author),
+        ("os", &overlay.os),
+        ("architecture", &overlay.arch),
+        ("variant", &overlay.variant),
+    ] {
+        if let Some(value) = value {
+            set(root, key, value.as_str());
+        }
+    }
+}
+
+/// A command's arguments: the shell form goes to the image's shell.
+fn command(config: &Object, form: &CmdForm) -> Vec<String> {
+    let text = match form {
+        CmdForm::Exec(args) => return args.clone(),
+        CmdForm::Shell(text) => text,
+    };
+    let own = config.get("Shell").and_then(Value::as_array);
+    let own: Vec<String> = own
+        .into_iter()
+        .flatten()
+        .filter_map(|v| v.as_str().map(str::to_owned))
+        .collect();
+    let mut args = if own.is_empty() {
+        vec!["/bin/sh".to_owned(), "-c".to_owned()]
+    } else {
+        own
+    };
+    args.push(text.clone());
+    args
+}
+
+/// Sets a variable where it stands, or adds it: configs keep their order, as the Dockerfile frontend's do.
+fn set_env(config: &mut Object, name: &str, value: &str) {
+    let entry = Value::from(format!("{name}={value}"));
+    let list = config.entry("Env").or_insert_with(|| json!([]));
+    if !list.is_array() {
+        *list = json!([]);
+    }
+    let Some(list) = list.as_array_mut() else { return };
+    let named = |v: &Value| {
+        v.as_str()
+            .is_some_and(|v| v.split_once('=').map_or(v, |(n, _)| n) == name)
+    };
+    match list.iter_mut().find(|v| named(v)) {
+        Some(present) => *present = entry,
+        None => list.push(entry),
+    }
+}
+
+fn set_workdir(config: &mut Object, path: &str) {
+    let before = config.get("WorkingDir").and_then(Value::as_str).unwrap_or_default();
+    let dir = path::clean(&path::change_dir(before, path));
+    set(config, "WorkingDir", dir);
+}
+
+fn ensure_path(root: &Object, config: &mut Object) {
+    let windows = root.get("os").and_then(Value::as_str) == Some("windows");
+    let list = config.get("Env").and_then(Value::as_array);
+    let present = list
+        .into_iter()
+        .flatten()
+        .any(|v| v.as_str().is_some_and(|v| v.starts_with("PATH=")));
+    if !windows && !present {
+        let list = config.entry("Env").or_insert_with(|| json!([]));
+        if let Some(list) = list.as_array_mut() {
+            list.insert(0, DEFAULT_PATH.into());
+        }
+    }
+}
+
+fn add_keys(config: &mut Object, key: &str, names: &[String]) {
+    if names.is_empty() {
+        return;
+    }
+    let mut present = take_object(config, key);
+    for name in names {
+        present.entry(name.as_str()).or_insert_with(|| json!({}));
+    }
+    set(config, key, present);
+}
+
+fn healthcheck_json(healthcheck: &Healthcheck) -> Object {
+    let mut object = Object::new();
+    set(&mut object, "Test", healthcheck.test.clone());
+    for (key, value) in [
+        ("Interval", healthcheck.interval),
+        ("Timeout", healthcheck.timeout),
+        ("StartPeriod", healthcheck.start_period),
+        ("StartInterval", healthcheck.start_interval),
+        ("Retries", healthcheck.retries),
+    ] {
+        if value != 0 {
+            set(&mut object, key, value);
+        }
+    }
+    object
+}
+
+fn set(object: &mut Object, key: &str, value: impl Into<Value>) {
+    object.insert(key.to_owned(), value.into());
+}
+
+/// Takes an object out; what is none counts as empty.
+fn take_object(object: &mut Object, key: &str) -> Object {
+    match object.remove(key) {
+        Some(Value::Object(inner)) => inner,
+        _ => Object::new(),
+    }
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut pairs: Vec<(String, Value)> = object.into_iter().map(|(k, v)| (k, sorted(v))).collect();
+            pairs.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(pairs.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        scalar => scalar,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::{ImageSource, ResolveMode};
+    use crate::pins::ResolvedImage;
+
+    const BASE: &str = r#"{"architecture":"amd64","os":"linux","created":"2024-01-01T00:00:00Z","config":{
+        "Env":["PATH=/bin","A=1"],"Cmd":["sh"],"WorkingDir":"/srv","User":"app","Shell":["/bin/ash","-c"],
+        "Labels":{"a":"1"},"OnBuild":["RUN x"],"ExposedPorts":{"80/tcp":{}}},
+        "rootfs":{"type":"layers","diff_ids":["sha256:aa"]},"history":[{"created_by":"x"}]}"#;
+
+    fn check(change: impl FnOnce(&mut Graph, State) -> State, overlay: &ConfigOverlay) -> String {
+        let target = Platform::linux_amd64();
+        let reference: crate::Reference = "alpine".parse().unwrap();
+        let mut pins = Pins::new();
+        pins.insert_image(
+            reference.clone(),
+            target.clone(),
+            ResolvedImage {
+                digest: format!("sha256:{}", "1".repeat(64)).parse().unwrap(),
+                config: BASE.into(),
+            },
+        );
+        let mut graph = Graph::new();
+        let at = graph.intern_stack(&[]);
+        let image = graph.image(
+            ImageSource {
+                reference,
+                platform: None,
+                resolve_mode: ResolveMode::Default,
+                resolve_digest: true,
+                layer_limit: None,
+                checksum: None,
+            },
+            at,
+        );
+        let state = change(&mut graph, image);
+        let bytes = compose(&graph, state, overlay, &target, &pins);
+        let root: Value = serde_json::from_slice(&bytes).unwrap();
+        format!("{root:#}")
+    }
+
+    #[test]
+    fn keeps_what_the_base_says_but_its_time_and_triggers() {
+        insta::assert_snapshot!(check(|_, s| s, &ConfigOverlay::default()), @r#"
+        {
+          "architecture": "amd64",
+          "config": {
+            "Cmd": [
+              "sh"
+            ],
+            "Env": [
+              "PATH=/bin",
+              "A=1"
+            ],
+            "ExposedPorts": {
+              "80/tcp": {}
+            },
+            "Labels": {
+              "a": "1"
+            },
+            "Shell": [
+              "/bin/ash",
+              "-c"
+            ],
+            "User": "app",
+            "WorkingDir": "/srv"
+          },
+          "history": [
+            {
+              "created_by": "x"
+            }
+          ],
+          "os": "linux",
+          "rootfs": {
+            "diff_ids": [
+              "sha256:aa"
+            ],
+            "type": "layers"
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn lays_states_and_export_over_the_base() {
+        let overlay = ConfigOverlay {
+            entrypoint: Some(CmdForm::Shell("exec app".to_owned())),
+            env: vec![("A".to_owned(), "3".to_owned())],
+            workdir: Some("bin/".to_owned()),
+            expose: vec!["8080/tcp".to_owned()],
+            labels: [("b".to_owned(), "2".to_owned())].into(),
+            ..ConfigOverlay::default()
+        };
+        let change = |graph: &mut Graph, s: State| {
+            let s = graph.with_env(
+                s,
+                vec![("A".to_owned(), "2".to_owned()), ("B".to_owned(), "x".to_owned())],
+            );
+            let s = graph.with_workdir(s, "lib".to_owned());
+            graph.with_user(s, "root".to_owned())
+        };
+        insta::assert_snapshot!(check(change, &overlay), @r#"
+        {
+          "architecture": "amd64",
+          "config": {
+            "Entrypoint": [
+              "/bin/ash",
+              "-c",
+              "exec app"
+            ],
+            "Env": [
+              "PATH=/bin",
+              "A=3",
+              "B=x"
+            ],
+            "ExposedPorts": {
+              "80/tcp": {},
+              "8080/tcp": {}
+            },
+            "Labels": {
+              "a": "1",
+              "b": "2"
+            },
+            "Shell": [
+              "/bin/ash",
+              "-c"
+            ],
+            "User": "root",
+            "WorkingDir": "/srv/lib/bin"
+          },
+          "history": [
+            {
+              "created_by": "x"
+            }
+          ],
+          "os": "linux",
+          "rootfs": {
+            "diff_ids": [
+              "sha256:aa"
+            ],
+            "type": "layers"
+          }
+        }
+        "#);
+    }
+
+    #[test]
+    fn an_empty_image_has_a_path_and_a_directory() {
+        let change = |graph: &mut Graph, _| graph.scratch();
+        insta::assert_snapshot!(check(change, &ConfigOverlay::default()), @r#"
+        {
+          "architecture": "amd64",
+          "config": {
+            "Env": [
+              "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            ],
+            "WorkingDir": "/"
+          },
+          "os": "linux",
+          "rootfs": {
+            "diff_ids": [],
+            "type": "layers"
+          }
+        }
+        "#);
+    }
+}

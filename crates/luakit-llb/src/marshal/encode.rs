@@ -1,0 +1,28 @@
+//! The bytes of one op.
+//!
+//! Go's protobuf runtime writes a message's plain fields in ascending order and a oneof's member last; prost
+//! sorts the member in by its number. In LLB that makes a difference in `Op` alone, so `Op` is written
+//! here and everything in it by prost. The digest of an op is that of these bytes, so the order decides
+//! whether caches are shared with other clients.
+
+use luakit_proto::{Message, pb};
+use sha2::{Digest as _, Sha256};
+
+/// The bytes of an op, as BuildKit's Go client writes them.
+pub fn encode_op(mut op: pb::Op) -> Vec<u8> {
+    let payload = pb::Op {
+        op: op.op.take(),
+        ..Default::default()
+    };
+    let mut bytes = Vec::with_capacity(op.encoded_len() + payload.encoded_len());
+    for part in [op, payload] {
+        // A Vec grows, so there is no room to run out of.
+        let _infallible = part.encode(&mut bytes);
+    }
+    bytes
+}
+
+/// `sha256:` and the hex digits of the digest of an op's bytes.
+pub fn op_digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+}
