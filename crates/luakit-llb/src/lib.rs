@@ -17,6 +17,7 @@ pub mod marshal;
 pub mod op;
 pub mod pins;
 pub mod platform;
+pub mod reach;
 pub mod reference;
 pub mod state;
 pub mod values;
@@ -26,5 +27,6 @@ pub use graph::{Frame, Graph, Metadata, ProgressGroup, Resources, SourceText, St
 pub use image_config::{CmdForm, ConfigOverlay, Healthcheck};
 pub use pins::{Pins, ResolvedImage};
 pub use platform::Platform;
+pub use reach::Reached;
 pub use reference::{ImageDigest, Reference};
 pub use state::{Output, State};

@@ -1,0 +1,12 @@
+//! Between a script and an engine: what is built, for which platforms, and what its references mean.
+//!
+//! A script's exports become planned outputs (`targets`), the images that they reach are resolved (`resolve`) or
+//! taken from the lock file (`lock`), and definitions are marshalled (`plan`). Ignore files (`ignore`) say what of
+//! a context is left out. What this crate reads of the machine comes in as parameters: it knows no environment, no
+//! terminal, and not which engine builds.
+
+pub mod plan;
+pub mod targets;
+
+pub use plan::{Output, Plan, PlanError, Request};
+pub use targets::{Selection, TargetError};

@@ -1,0 +1,231 @@
+//! From a script to definitions, in three stages: evaluated, resolved, marshalled.
+//!
+//! [`Plan::evaluate`] runs the script once for each platform and chooses its exports; [`Plan::reached`] says
+//! which references these have; with what they mean ([`Pins`]) [`Plan::outputs`] marshals each for its own platform.
+//! Resolving is somebody else's work in between (`resolve`, `lock`), so that nothing is fetched while a script runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use luakit_diagnostic::Diagnostic;
+use luakit_llb::{Definition, Pins, Platform, Reached, Reference, image_config, marshal};
+use luakit_script::{Evaluation, Export, Failure, Input, Limits, Print, SourceLoader};
+
+use crate::targets::{self, Selection, TargetError};
+
+/// What is to be built.
+pub struct Request<'a> {
+    /// The script's name in messages and source maps.
+    pub script_name: String,
+    /// Its text.
+    pub script: Vec<u8>,
+    /// Modules and the build context.
+    pub loader: Arc<dyn SourceLoader>,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// What the script may use.
+    pub limits: Limits,
+    /// Where `print` goes.
+    pub print: Print,
+    /// Which exports.
+    pub selection: Selection<'a>,
+    /// The platforms that were asked for; none leaves it to the script.
+    pub platforms: Vec<Platform>,
+    /// What is built for when neither says.
+    pub default_platform: Platform,
+    /// What the engine's machine is.
+    pub build_platform: Platform,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The script failed.
+    #[error(transparent)]
+    Script(#[from] Failure),
+    /// What was asked for isn't there.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+}
+
+/// A script's exports, chosen but not yet resolved.
+pub struct Plan {
+    evaluations: Vec<Evaluation>,
+    outputs: Vec<Planned>,
+}
+
+/// An export of one of the evaluations.
+struct Planned {
+    evaluation: usize,
+    export: usize,
+    platform: Platform,
+}
+
+/// What a definition is marshalled with besides pins.
+#[derive(Debug, Clone, Default)]
+pub struct MarshalSettings {
+    /// What tells the local directories of one build from those of another.
+    pub local_unique: String,
+    /// The context's ignore patterns.
+    pub context_excludes: Vec<String>,
+}
+
+/// One thing to build.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The target; `None` is the default one.
+    pub name: Option<String>,
+    /// What it is built for.
+    pub platform: Platform,
+    /// What is built.
+    pub definition: Definition,
+    /// The image config, as JSON.
+    pub config: Vec<u8>,
+    /// Annotations of the image's manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// The images whose digests and configs went into it, and for which platforms.
+    pub images: BTreeSet<(Reference, Platform)>,
+    /// Whether the script looked at its target platform, so that another one may mean another build.
+    pub depends_on_target: bool,
+}
+
+impl Plan {
+    /// Runs the script for each platform that was asked for, or once, and chooses its exports.
+    pub fn evaluate(request: &Request<'_>) -> Result<Self, PlanError> {
+        let mut plan = Self {
+            evaluations: Vec::new(),
+            outputs: Vec::new(),
+        };
+        if request.platforms.is_empty() {
+            let evaluation = evaluate_for(request, &request.default_platform)?;
+            plan.add(evaluation, request.selection, &request.default_platform, None)?;
+        }
+        for platform in &request.platforms {
+            let evaluation = evaluate_for(request, platform)?;
+            plan.add(evaluation, request.selection, platform, Some(platform))?;
+        }
+        Ok(plan)
+    }
+
+    /// Adds the exports of an evaluation for `target` that are asked for; with `only`, those for that platform.
+    fn add(
+        &mut self,
+        evaluation: Evaluation,
+        selection: Selection<'_>,
+        target: &Platform,
+        only: Option<&Platform>,
+    ) -> Result<(), TargetError> {
+        let chosen = targets::choose(&evaluation, selection)?;
+        let platform_of = |export: &Export| export.platform.clone().unwrap_or_else(|| target.clone());
+        let at = self.evaluations.len();
+        let mut outputs = Vec::new();
+        for (export, candidate) in evaluation.exports.iter().enumerate() {
+            let platform = platform_of(candidate);
+            let wanted = chosen.iter().any(|c| std::ptr::eq(*c, candidate));
+            if wanted && only.is_none_or(|only| *only == platform) {
+                outputs.push(Planned {
+                    evaluation: at,
+                    export,
+                    platform,
+                });
+            }
+        }
+        if let (true, Some(only)) = (outputs.is_empty(), only) {
+            return Err(TargetError::Platform {
+                name: chosen.first().and_then(|export| export.name.clone()),
+                platform: only.clone(),
+                platforms: chosen.iter().map(|export| platform_of(export)).collect(),
+            });
+        }
+        self.outputs.extend(outputs);
+        self.evaluations.push(evaluation);
+        Ok(())
+    }
+
+    /// What is odd about the script, though it ran; each once.
+    pub fn warnings(&self) -> Vec<&Diagnostic> {
+        let mut warnings: Vec<&Diagnostic> = Vec::new();
+        for warning in self.evaluations.iter().flat_map(|evaluation| &evaluation.warnings) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        warnings
+    }
+
+    /// The target and the platform of each thing to build, in order.
+    pub fn planned(&self) -> impl Iterator<Item = (Option<&str>, &Platform)> {
+        self.each()
+            .map(|(planned, _, export)| (export.name.as_deref(), &planned.platform))
+    }
+
+    /// Keeps only the outputs for which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(Option<&str>, &Platform) -> bool) {
+        let evaluations = &self.evaluations;
+        self.outputs.retain(|planned| {
+            let export = evaluations
+                .get(planned.evaluation)
+                .and_then(|e| e.exports.get(planned.export));
+            export.is_some_and(|export| keep(export.name.as_deref(), &planned.platform))
+        });
+    }
+
+    /// How many vertices the script made, for all platforms together.
+    pub fn vertex_count(&self) -> usize {
+        self.evaluations.iter().map(|evaluation| evaluation.graph.len()).sum()
+    }
+
+    /// The references of everything to build.
+    pub fn reached(&self) -> Reached {
+        let mut reached = Reached::default();
+        for (planned, evaluation, export) in self.each() {
+            reached.extend(evaluation.graph.reached(export.state, &planned.platform));
+        }
+        reached
+    }
+
+    /// Marshals everything to build, each for its platform.
+    pub fn outputs(&self, pins: &Pins, settings: &MarshalSettings) -> Vec<Output> {
+        let marshalled = self.each().map(|(planned, evaluation, export)| {
+            let options = marshal::Options {
+                platform: &planned.platform,
+                pins,
+                local_unique: &settings.local_unique,
+                context_excludes: &settings.context_excludes,
+            };
+            let (graph, state) = (&evaluation.graph, export.state);
+            let reached = graph.reached(state, &planned.platform).images.into_iter();
+            let resolved = |(reference, platform): &(Reference, Platform)| pins.image(reference, platform).is_some();
+            Output {
+                name: export.name.clone(),
+                platform: planned.platform.clone(),
+                definition: marshal::marshal(graph, state, &options),
+                config: image_config::compose(graph, state, &export.config, &planned.platform, pins),
+                annotations: export.config.annotations.clone(),
+                images: reached.filter(resolved).collect(),
+                depends_on_target: evaluation.reads_target_platform,
+            }
+        });
+        marshalled.collect()
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&Planned, &Evaluation, &Export)> {
+        self.outputs.iter().filter_map(|planned| {
+            let evaluation = self.evaluations.get(planned.evaluation)?;
+            Some((planned, evaluation, evaluation.exports.get(planned.export)?))
+        })
+    }
+}
+
+fn evaluate_for(request: &Request<'_>, target: &Platform) -> Result<Evaluation, Failure> {
+    luakit_script::evaluate(Input {
+        script_name: request.script_name.clone(),
+        script: request.script.clone(),
+        loader: Arc::clone(&request.loader),
+        args: request.args.clone(),
+        target_platform: target.clone(),
+        build_platform: request.build_platform.clone(),
+        limits: request.limits,
+        print: Arc::clone(&request.print),
+    })
+}

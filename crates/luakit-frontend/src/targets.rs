@@ -1,0 +1,123 @@
+//! Which of a script's exports are built, and for which platforms.
+
+use luakit_diagnostic::nearest;
+use luakit_llb::Platform;
+use luakit_script::{Evaluation, Export};
+
+/// Which exports are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection<'a> {
+    /// The one without a name, or the only one.
+    Default,
+    /// The one of this name.
+    Named(&'a str),
+    /// All of them.
+    Every,
+}
+
+/// Why an export can't be chosen.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum TargetError {
+    /// No export has that name.
+    #[error("the script has no target `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is, in the script's order.
+        targets: Vec<String>,
+        /// The one that was probably meant.
+        nearest: Option<String>,
+    },
+    /// Several targets have names, and none was asked for.
+    #[error("the script has several targets and no default one")]
+    Ambiguous {
+        /// What there is, in the script's order.
+        targets: Vec<String>,
+    },
+    /// The target is there, but not for that platform.
+    #[error("the script exports {} for {}, not for {platform}", target_text(name.as_deref()), list(platforms))]
+    Platform {
+        /// The target.
+        name: Option<String>,
+        /// What was asked for.
+        platform: Platform,
+        /// What it is there for.
+        platforms: Vec<Platform>,
+    },
+}
+
+impl TargetError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unknown {
+                nearest: Some(name), ..
+            } => format!("did you mean `{name}`?"),
+            Self::Unknown { targets, .. } if targets.is_empty() => {
+                "its only export has no name: leave `--target` out".to_owned()
+            }
+            Self::Unknown { targets, .. } => format!("its targets are {}", names(targets)),
+            Self::Ambiguous { targets } => format!("choose one with `--target`: {}", names(targets)),
+            Self::Platform { platforms, .. } => format!("choose one with `--platform`: {}", list(platforms)),
+        }
+    }
+}
+
+fn target_text(name: Option<&str>) -> String {
+    name.map_or_else(|| "its default target".to_owned(), |name| format!("target `{name}`"))
+}
+
+fn names(targets: &[String]) -> String {
+    let quoted: Vec<String> = targets.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+fn list(platforms: &[Platform]) -> String {
+    let texts: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+    texts.join(", ")
+}
+
+/// The exports of an evaluation that are asked for, in the script's order.
+pub(crate) fn choose<'e>(evaluation: &'e Evaluation, selection: Selection<'_>) -> Result<Vec<&'e Export>, TargetError> {
+    let exports = evaluation.exports.iter();
+    let name = match selection {
+        Selection::Every => return Ok(exports.collect()),
+        Selection::Named(name) => Some(name.to_owned()),
+        Selection::Default => default_target(evaluation)?,
+    };
+    let chosen: Vec<&Export> = exports.filter(|export| export.name == name).collect();
+    if chosen.is_empty() {
+        let targets = named(evaluation);
+        let name = name.unwrap_or_default();
+        return Err(TargetError::Unknown {
+            nearest: nearest(&name, targets.iter().map(String::as_str)).map(str::to_owned),
+            name,
+            targets,
+        });
+    }
+    Ok(chosen)
+}
+
+/// The export without a name, or the only name that there is.
+fn default_target(evaluation: &Evaluation) -> Result<Option<String>, TargetError> {
+    if evaluation.exports.iter().any(|export| export.name.is_none()) {
+        return Ok(None);
+    }
+    match named(evaluation).as_slice() {
+        [only] => Ok(Some(only.clone())),
+        targets => Err(TargetError::Ambiguous {
+            targets: targets.to_vec(),
+        }),
+    }
+}
+
+/// The names of all targets, each once, in the script's order.
+fn named(evaluation: &Evaluation) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in evaluation.exports.iter().filter_map(|export| export.name.as_ref()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}

@@ -1,0 +1,158 @@
+//! What a state is made of, without marshalling it: the sources that must be resolved first.
+
+use std::collections::BTreeSet;
+
+use crate::graph::{Graph, VertexId};
+use crate::marshal::inputs_of;
+use crate::op::{FileAction, GitSource, HttpSource, ImageSource, MountKind, Op, Source};
+use crate::platform::Platform;
+use crate::reference::Reference;
+use crate::state::State;
+use crate::values::{Values, ValuesId};
+
+/// The sources that states are made of, each once, sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Images, and the platform that each is wanted for.
+    pub images: BTreeSet<(Reference, Platform)>,
+    /// Git remotes as the script gave them, and their references; those that the script pins itself are left out.
+    pub git: BTreeSet<(String, Option<String>)>,
+    /// URLs of downloads; those that the script pins itself are left out.
+    pub http: BTreeSet<String>,
+    /// Names of local directories.
+    pub locals: BTreeSet<String>,
+}
+
+impl Reached {
+    /// Adds what `other` reached.
+    pub fn extend(&mut self, other: Self) {
+        self.images.extend(other.images);
+        self.git.extend(other.git);
+        self.http.extend(other.http);
+        self.locals.extend(other.locals);
+    }
+}
+
+impl Graph {
+    /// The sources that `state` is made of when it is built for `target`, and those whose config it inherits.
+    pub fn reached(&self, state: State, target: &Platform) -> Reached {
+        let mut walk = Walk {
+            graph: self,
+            target,
+            seen: vec![false; self.len()],
+            seen_values: vec![false; self.values_len()],
+            pending: Vec::new(),
+            reached: Reached::default(),
+        };
+        walk.state(state);
+        while let Some(vertex) = walk.pending.pop() {
+            walk.vertex(vertex);
+        }
+        walk.reached
+    }
+}
+
+struct Walk<'a> {
+    graph: &'a Graph,
+    target: &'a Platform,
+    seen: Vec<bool>,
+    seen_values: Vec<bool>,
+    pending: Vec<VertexId>,
+    reached: Reached,
+}
+
+impl Walk<'_> {
+    fn state(&mut self, state: State) {
+        if let Some(output) = state.output {
+            self.want(output.vertex);
+        }
+        self.values(state.values);
+    }
+
+    fn want(&mut self, vertex: VertexId) {
+        if let Some(seen) = self.seen.get_mut(vertex.0 as usize)
+            && !std::mem::replace(seen, true)
+        {
+            self.pending.push(vertex);
+        }
+    }
+
+    /// The image at the end of a chain of changes: its config is inherited.
+    fn values(&mut self, mut id: ValuesId) {
+        loop {
+            match self.seen_values.get_mut(id.0 as usize) {
+                Some(seen) if !*seen => *seen = true,
+                _ => return,
+            }
+            match self.graph.values(id) {
+                Values::Empty => return,
+                Values::Image(vertex) => {
+                    if let Op::Source(Source::Image(image)) = &*self.graph.vertex(*vertex).op {
+                        self.image(image);
+                    }
+                    return;
+                }
+                Values::Env { parent, .. }
+                | Values::Workdir { parent, .. }
+                | Values::User { parent, .. }
+                | Values::Shell { parent, .. }
+                | Values::Platform { parent, .. } => id = *parent,
+            }
+        }
+    }
+
+    fn vertex(&mut self, id: VertexId) {
+        let op = &self.graph.vertex(id).op;
+        for input in inputs_of(op) {
+            self.want(input.vertex);
+        }
+        match &**op {
+            Op::Source(source) => self.source(source),
+            Op::Exec(exec) => {
+                self.values(exec.values);
+                for mount in &exec.run.mounts {
+                    if let MountKind::Bind { state, .. } = &mount.kind {
+                        self.values(state.values);
+                    }
+                }
+            }
+            Op::File(file) => {
+                self.values(file.values);
+                for action in &file.actions {
+                    if let FileAction::Copy(copy) = action {
+                        self.values(copy.from.values);
+                    }
+                }
+            }
+            Op::Merge(_) | Op::Diff { .. } => {}
+        }
+    }
+
+    fn source(&mut self, source: &Source) {
+        match source {
+            Source::Image(image) => self.image(image),
+            Source::Local(local) => {
+                self.reached.locals.insert(local.name.clone());
+            }
+            Source::Git(GitSource {
+                url,
+                reference,
+                checksum: None,
+                ..
+            }) => {
+                self.reached.git.insert((url.clone(), reference.clone()));
+            }
+            Source::Http(HttpSource {
+                url, checksum: None, ..
+            }) => {
+                self.reached.http.insert(url.clone());
+            }
+            Source::Git(_) | Source::Http(_) | Source::OciLayout(_) => {}
+        }
+    }
+
+    fn image(&mut self, image: &ImageSource) {
+        let platform = image.platform.as_ref().unwrap_or(self.target);
+        self.reached.images.insert((image.reference.clone(), platform.clone()));
+    }
+}
