@@ -62,12 +62,19 @@ impl Build {
         crate::vm::stack::call_site(self, lua)
     }
 
-    /// A build argument's value. That it was asked for is remembered.
-    pub(crate) fn arg(&self, name: &str) -> Option<&str> {
+    /// A build argument's value, given or predefined. That it was asked for is remembered.
+    pub(crate) fn arg(&self, name: &str) -> Option<String> {
         if !self.args_read.borrow().contains(name) {
             self.args_read.borrow_mut().insert(name.to_owned());
         }
-        self.input.args.get(name).map(String::as_str)
+        if let Some(value) = self.input.args.get(name) {
+            return Some(value.clone());
+        }
+        let value = crate::api::predefined_arg(self, name)?;
+        if name.starts_with("TARGET") {
+            self.reads_target_platform.set(true);
+        }
+        Some(value)
     }
 
     /// Counts bytes that are kept outside Lua (a copied string, a vertex) against the memory limit. Call

@@ -14,7 +14,9 @@ mod evaluation;
 mod loader;
 mod vm;
 
+pub use api::table as reference;
+pub use api::table::api_table;
 pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
 pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits, Print};
-pub use loader::{LoadError, SourceLoader};
+pub use loader::{LoadError, Root, SourceLoader};
 pub use vm::evaluate;

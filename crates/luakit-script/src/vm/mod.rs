@@ -50,6 +50,7 @@ pub fn evaluate(input: Input) -> Result<Evaluation, Failure> {
         let diagnostic = Diagnostic::error("no-export", error.to_string());
         return Err(fail(error, diagnostic));
     }
+    api::warn_unread(&build);
     Ok(Evaluation {
         graph: build.graph.take(),
         exports: build.exports.take(),
