@@ -144,6 +144,12 @@ pub enum ModuleError {
         /// The name as given.
         name: String,
     },
+    /// The name is no module's name.
+    #[error("`{name}` is not a module name")]
+    Malformed {
+        /// The name as given.
+        name: String,
+    },
     /// There is no such file.
     #[error("module `{name}` not found")]
     NotFound {
@@ -197,12 +203,18 @@ pub enum ScriptError {
     /// A module can't be loaded.
     #[error(transparent)]
     Module(ModuleError),
+    /// A file can't be read.
+    #[error(transparent)]
+    Load(LoadError),
     /// The script exports nothing.
     #[error("no bk.export() call — nothing to build")]
     NoExport,
     /// The interpreter could not be started.
     #[error("the interpreter could not be started: {0}")]
     Start(String),
+    /// The interpreter's thread broke down: a defect of Luakit.
+    #[error("the interpreter broke down")]
+    Interpreter,
 }
 
 /// An evaluation that ended without a result: why, and how to tell it.

@@ -12,6 +12,7 @@ mod build;
 mod error;
 mod evaluation;
 mod loader;
+mod prelude;
 mod vm;
 
 pub use api::table as reference;

@@ -54,6 +54,21 @@ impl Chunks {
         chunk.file
     }
 
+    /// Whether there is a text of that name.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Splits `NAME:LINE: message` where the name is a text's.
+    pub(crate) fn split_place<'t>(&self, text: &'t str) -> Option<(&'t str, u32, &'t str)> {
+        text.match_indices(':').take(64).find_map(|(at, _)| {
+            let (name, rest) = text.split_at_checked(at)?;
+            let (line, message) = rest.strip_prefix(':')?.split_once(": ")?;
+            let line = line.parse().ok().filter(|_| self.contains(name))?;
+            Some((name, line, message))
+        })
+    }
+
     /// The text of that name, to point into.
     pub(crate) fn source(&self, name: &str) -> Option<Arc<SourceFile>> {
         let chunk = self.by_name.get(name)?;

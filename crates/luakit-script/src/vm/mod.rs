@@ -1,54 +1,141 @@
-//! The sandboxed interpreter.
+//! The sandboxed interpreter: libraries, limits, modules, call stacks, and how errors are told.
+//!
+//! The script runs on a thread of its own, with a stack that holds the deepest nesting which Luau allows.
+//! The caller's thread is the clock: it raises a flag when the time is up, and every piece of Lua that
+//! runs looks at the flag. The `bk` functions are `api`'s; this room knows only where to install them.
 
 pub(crate) mod chunks;
+mod clock;
+mod forbidden;
+mod lexer;
+mod locate;
+mod modules;
+mod raised;
+mod random;
+mod report;
+mod sandbox;
 pub(crate) mod stack;
+mod text;
 
-use luakit_diagnostic::Diagnostic;
-use mlua::{Lua, LuaOptions, StdLib};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
-use crate::api;
+use mlua::{Lua, Value, VmState};
+
 use crate::build::Build;
-use crate::error::{CallError, Failure, ScriptError};
+use crate::error::{Failure, Limit, ScriptError};
 use crate::evaluation::{Evaluation, Input};
 
+/// Address space, not memory: pages that are never touched cost nothing.
+const STACK: usize = 256 << 20;
+/// Lua ends within moments of the flag. A single call of a C library function that takes longer (a plain
+/// search in a giant string) is left behind on its thread.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Runs a script once.
+///
+/// # Errors
+/// A [`Failure`] says why there is no result, and carries all that is needed to show it.
 pub fn evaluate(input: Input) -> Result<Evaluation, Failure> {
-    let build = Build::new(input);
-    let run = || -> mlua::Result<()> {
-        let lua = Lua::new_with(
-            StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::COROUTINE,
-            LuaOptions::new(),
-        )?;
-        lua.set_app_data(build.clone());
-        api::install(&lua, &build, &lua.globals())?;
-        let text = build.input.script.clone();
-        let name = build
-            .chunks
-            .borrow_mut()
-            .add(&build.input.script_name, text.clone().into());
-        let result = lua.load(text).set_name(format!("={name}")).exec();
-        lua.remove_app_data::<std::rc::Rc<Build>>();
-        result
-    };
-    let fail = |error: ScriptError, diagnostic| Failure {
-        error,
-        diagnostic: Box::new(diagnostic),
-    };
-    if let Err(error) = run() {
-        if let Some(call) = error.downcast_ref::<CallError>() {
-            let mut diagnostic = Diagnostic::error(call.code, call.message.clone());
-            diagnostic.notes.clone_from(&call.notes);
-            diagnostic.hint.clone_from(&call.hint);
-            return Err(fail(ScriptError::Call(call.clone()), diagnostic));
-        }
-        let message = error.to_string();
-        let diagnostic = Diagnostic::error("runtime", message.clone());
-        return Err(fail(ScriptError::Runtime { message }, diagnostic));
+    let timeout = input.limits.timeout;
+    let script_name = input.script_name.clone();
+    let time_up = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&time_up);
+    let (send, receive) = mpsc::channel();
+    let spawned = thread::Builder::new()
+        .name("luakit-script".to_owned())
+        .stack_size(STACK)
+        .spawn(move || {
+            let (result, lua) = run(input, flag);
+            // The receiver may have given up; and taking Lua's memory down may take a while.
+            let _ = send.send(result);
+            drop(lua);
+        });
+    if let Err(error) = spawned {
+        return Err(report::bare(ScriptError::Start(error.to_string())));
     }
+    match receive.recv_timeout(timeout) {
+        Ok(result) => return result,
+        Err(mpsc::RecvTimeoutError::Timeout) => time_up.store(true, Ordering::Relaxed),
+        Err(mpsc::RecvTimeoutError::Disconnected) => return Err(report::bare(ScriptError::Interpreter)),
+    }
+    match receive.recv_timeout(GRACE) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => Err(report::out_of_time(&script_name, timeout)),
+        Err(mpsc::RecvTimeoutError::Disconnected) => Err(report::bare(ScriptError::Interpreter)),
+    }
+}
+
+/// The script's thread. Lua is handed back so that its end need not be waited for.
+fn run(input: Input, time_up: Arc<AtomicBool>) -> (Result<Evaluation, Failure>, Option<Lua>) {
+    let build = Build::new(input);
+    let (lua, run) = match sandbox::create(&build) {
+        Ok(created) => created,
+        Err(error) => return (Err(report::bare(ScriptError::Start(error.to_string()))), None),
+    };
+    watch(&lua, &build, time_up);
+    let result = match run_script(&lua, &build, &run) {
+        Ok(()) => finish(&build),
+        Err(raised) => Err(report::failure(&lua, &build, &raised)),
+    };
+    lua.remove_interrupt();
+    (result, Some(lua))
+}
+
+fn watch(lua: &Lua, build: &Rc<Build>, time_up: Arc<AtomicBool>) {
+    let build = Rc::clone(build);
+    lua.set_interrupt(move |_| {
+        if time_up.load(Ordering::Relaxed) {
+            return Err(build.hit(Limit::Time(build.input.limits.timeout)));
+        }
+        match build.limit_hit() {
+            Some(limit) => Err(build.hit(limit)),
+            None => Ok(VmState::Continue),
+        }
+    });
+}
+
+fn run_script(lua: &Lua, build: &Rc<Build>, run: &mlua::Function) -> Result<(), raised::Raised> {
+    let limit = build.input.limits.memory;
+    let outcome = (|| {
+        let data: Arc<[u8]> = build.input.script.as_slice().into();
+        let script = text::file(lua, build, &build.input.script_name, &data)?;
+        lua.set_memory_limit(limit)?;
+        run.call::<(bool, Value)>(script)
+    })();
+    // From here on, memory is needed to tell what happened.
+    let _ = lua.set_memory_limit(0);
+    let bare = |cause| raised::Raised {
+        cause,
+        frames: Vec::new(),
+    };
+    let raised = match outcome {
+        Ok((true, _)) => None,
+        Ok((false, value)) => {
+            let seen = lua
+                .app_data_ref::<Rc<raised::Store>>()
+                .and_then(|store| store.raised.borrow_mut().take());
+            Some(seen.unwrap_or_else(|| bare(raised::cause_of_value(build, &value))))
+        }
+        Err(error) => Some(bare(raised::cause_of(build, &error))),
+    };
+    // A limit tells itself, whatever the script made of it.
+    match (build.limit_hit(), raised) {
+        (None, raised) => raised.map_or(Ok(()), Err),
+        (Some(limit), raised) => Err(raised::Raised {
+            cause: raised::Cause::Limit(limit),
+            frames: raised.map(|raised| raised.frames).unwrap_or_default(),
+        }),
+    }
+}
+
+fn finish(build: &Build) -> Result<Evaluation, Failure> {
     if build.exports.borrow().is_empty() {
-        let error = ScriptError::NoExport;
-        let diagnostic = Diagnostic::error("no-export", error.to_string());
-        return Err(fail(error, diagnostic));
+        return Err(report::no_export(build));
     }
     api::warn_unread(&build);
     Ok(Evaluation {
