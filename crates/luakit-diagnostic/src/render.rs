@@ -95,17 +95,14 @@ impl Excerpt {
     fn new(index: usize, span: &Span, kind: AnnotationKind, label: Option<&str>) -> Self {
         let line = String::from_utf8_lossy(span.file.line(span.line).unwrap_or_default());
         let length = line.chars().count();
-        let underlined = match &span.columns {
-            Some(columns) => {
-                let index = |column: u32| usize::try_from(column.saturating_sub(1)).unwrap_or(length).min(length);
-                let start = index(columns.start);
-                start..index(columns.end).max(start)
-            }
+        let underlined = if let Some(columns) = &span.columns {
+            let index = |column: u32| usize::try_from(column.saturating_sub(1)).unwrap_or(length).min(length);
+            let start = index(columns.start);
+            start..index(columns.end).max(start)
+        } else {
             // Only the line is known, so all that is written on it.
-            None => {
-                let indent = length - line.trim_start().chars().count();
-                indent..line.trim_end().chars().count().max(indent)
-            }
+            let indent = length - line.trim_start().chars().count();
+            indent..line.trim_end().chars().count().max(indent)
         };
         let from = if length <= WIDTH {
             0

@@ -116,10 +116,7 @@ fn from_table(table: &Table) -> mlua::Result<i64> {
     let field = |name: &str, default: Option<i64>| -> mlua::Result<i64> {
         match table.get::<Value>(name)? {
             Value::Nil => default.ok_or_else(|| mlua::Error::runtime(format!("field '{name}' missing in date table"))),
-            value => match value
-                .as_f64()
-                .or_else(|| value.as_string()?.to_str().ok()?.trim().parse().ok())
-            {
+            value => match number(&value) {
                 // Dates count in years, so this bound keeps every product within range.
                 Some(number) if number.abs() <= 1e10 => whole(number, name),
                 Some(_) => Err(mlua::Error::runtime(format!("field '{name}' is out-of-bound"))),
@@ -132,6 +129,16 @@ fn from_table(table: &Table) -> mlua::Result<i64> {
     let seconds = field("hour", Some(12))? * 3600 + field("min", Some(0))? * 60 + field("sec", Some(0))?;
     let time = days.checked_mul(DAY).and_then(|d| d.checked_add(seconds));
     time.ok_or_else(|| mlua::Error::runtime("time is out of range"))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "dates are far smaller")]
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Number(number) => Some(*number),
+        Value::String(text) => text.to_str().ok()?.trim().parse().ok(),
+        _ => None,
+    }
 }
 
 /// Days since 1970-01-01 of a day in the Gregorian calendar, `month` from 1 to 12.

@@ -15,6 +15,8 @@ mod random;
 mod report;
 mod sandbox;
 pub(crate) mod stack;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::rc::Rc;
@@ -109,20 +111,21 @@ fn run_script(lua: &Lua, build: &Rc<Build>, run: &mlua::Function) -> Result<(), 
     })();
     // From here on, memory is needed to tell what happened.
     let _ = lua.set_memory_limit(0);
-    let bare = |cause| raised::Raised {
-        cause,
-        frames: Vec::new(),
-    };
-    let raised = match outcome {
+    // The error as it was seen with the stack still standing. A limit is raised again right after.
+    let seen = lua
+        .app_data_ref::<Rc<raised::Store>>()
+        .and_then(|store| store.raised.borrow_mut().take());
+    let cause = match outcome {
         Ok((true, _)) => None,
-        Ok((false, value)) => {
-            let seen = lua
-                .app_data_ref::<Rc<raised::Store>>()
-                .and_then(|store| store.raised.borrow_mut().take());
-            Some(seen.unwrap_or_else(|| bare(raised::cause_of_value(build, &value))))
-        }
-        Err(error) => Some(bare(raised::cause_of(build, &error))),
+        Ok((false, value)) => Some(raised::cause_of_value(build, &value)),
+        Err(error) => Some(raised::cause_of(build, &error)),
     };
+    let raised = cause.map(|cause| {
+        seen.unwrap_or(raised::Raised {
+            cause,
+            frames: Vec::new(),
+        })
+    });
     // A limit tells itself, whatever the script made of it.
     match (build.limit_hit(), raised) {
         (None, raised) => raised.map_or(Ok(()), Err),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::chunk::{ChunkMode, Compiler};
-use mlua::{Function, Lua, LuaString, Table, Value};
+use mlua::{Function, Lua, LuaString, Table, Value, Variadic};
 
 use crate::build::Build;
 use crate::error::CallError;
@@ -88,10 +88,12 @@ fn compile(lua: &Lua, chunk: &str, text: &[u8], env: Option<Table>) -> mlua::Res
     code.into_function()
 }
 
-/// The compiler writes `:LINE: message`.
+/// The compiler writes `LINE: message`.
 fn split_line(message: &str) -> (Option<u32>, &str) {
-    let parts = message.strip_prefix(':').and_then(|m| m.split_once(": "));
-    match parts.and_then(|(line, rest)| Some((line.parse().ok()?, rest))) {
+    match message
+        .split_once(": ")
+        .and_then(|(line, rest)| Some((line.parse().ok()?, rest)))
+    {
         Some((line, rest)) => (Some(line), rest),
         None => (None, message),
     }
@@ -106,13 +108,17 @@ pub(super) fn install(lua: &Lua, build: &Rc<Build>, host: &Table) -> mlua::Resul
                 Value::Nil => None,
                 Value::Table(table) => Some(table),
                 other => {
-                    let message = format!("the environment of `load` must be a table, got {}", other.type_name());
+                    let kind = match other.type_name() {
+                        "integer" => "number",
+                        kind => kind,
+                    };
+                    let message = format!("the environment of `load` must be a table, got {kind}");
                     return Err(CallError::new("wrong-type", message).in_function("load").into());
                 }
             };
             if mode.is_some_and(|mode| !mode.as_bytes().contains(&b't')) {
                 let message = lua.create_string("attempt to load a text chunk: `load` takes text only")?;
-                return Ok((Value::Nil, Value::String(message)));
+                return Ok(Variadic::from_iter([Value::Nil, Value::String(message)]));
             }
             let data: Arc<[u8]> = text.as_bytes().to_vec().into();
             build.hold(lua, data.len())?;
@@ -121,9 +127,12 @@ pub(super) fn install(lua: &Lua, build: &Rc<Build>, host: &Table) -> mlua::Resul
                 .borrow_mut()
                 .add(&shown_name(&name.as_bytes()), Arc::clone(&data));
             match compile(lua, &chunk, &data, env) {
-                Ok(function) => Ok((Value::Function(function), Value::Nil)),
+                Ok(function) => Ok(Variadic::from_iter([Value::Function(function)])),
                 Err(error) => match error.downcast_ref::<SyntaxError>() {
-                    Some(syntax) => Ok((Value::Nil, Value::String(lua.create_string(syntax.to_string())?))),
+                    Some(syntax) => {
+                        let message = lua.create_string(syntax.to_string())?;
+                        Ok(Variadic::from_iter([Value::Nil, Value::String(message)]))
+                    }
                     None => Err(error),
                 },
             }

@@ -1,0 +1,252 @@
+//! What a script has, and what it hasn't.
+
+use super::Run;
+
+#[track_caller]
+fn check(script: &str, printed: &str) {
+    assert_eq!(Run::script(script).printed().trim_end(), printed, "{script}");
+}
+
+#[test]
+fn ordinary_lua_5_1_runs() {
+    check(
+        r##"
+        local t = {}
+        for i, w in ipairs({ "b", "a" }) do table.insert(t, w) end
+        table.sort(t)
+        print(table.concat(t, ","), #t, table.getn(t), unpack(t))
+        for w in string.gfind("one two", "%a+") do io_test = w end
+        print(io_test, _G.io_test, math.pow(2, 3), math.mod(7, 4), 7 % 4)
+        table.unpack = table.unpack or unpack
+        function string.trim(s) return (s:gsub("^%s+", ""):gsub("%s+$", "")) end
+        print("[" .. ("  x "):trim() .. "]", select("#", table.unpack({ 1, 2, 3 })))
+        print(tostring(nil), tonumber("0x10"), 0755, type(print))
+        print(loadstring("return 1 + ...")(2), load("return x", "c", "t", { x = 5 })())
+        local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1); return b * 2 end)
+        print(co(1), co(10))
+        print(string.format("%5.2f|%q|%s", 1.5, "a\nb", tostring({ } ~= nil)), os.difftime(5, 3))
+        "##,
+        "a,b\t2\t2\ta\tb\ntwo\ttwo\t8\t3\t3\n[x]\t3\nnil\t16\t755\tfunction\n3\t5\n2\t20\n \
+         1.50|\"a\\\nb\"|true\t2",
+    );
+}
+
+#[test]
+fn luau_is_there_too() {
+    check(
+        r##"
+        local version: string = "1.2"
+        local n = 7 // 2
+        n += 1
+        for i = 1, 3 do if i == 2 then continue end n += i end
+        local t: { [string]: number } = { a = 1 }
+        print(`v{version}`, n, if n > 1 then "big" else "small", t.a, bit32.band(6, 3), utf8.len("äö"))
+        "##,
+        "v1.2\t8\tbig\t1\t2\t2",
+    );
+}
+
+#[test]
+fn a_directive_and_a_byte_order_mark_are_skipped() {
+    let check = |script: &str| {
+        let (_, failure) = Run::script(script).run();
+        let diagnostic = failure.expect("it fails").diagnostic;
+        assert_eq!(
+            (diagnostic.span.expect("a place").line, diagnostic.message.as_str()),
+            (3, "here")
+        );
+    };
+    check("# syntax=luakit/luakit:1\n\nerror('here')");
+    check("#!/usr/bin/env luakit\r\n\r\nerror('here')");
+    check("\u{feff}-- x\n\nerror('here')");
+    check("\u{feff}# syntax=luakit\n\nerror('here')");
+    check("--\n--\nerror('here')");
+    assert_eq!(Run::script("#").printed(), "");
+    assert_eq!(Run::script("").printed(), "");
+}
+
+#[test]
+fn what_is_forbidden_says_why() {
+    let forbidden = [
+        "os.execute('x')",
+        "os.exit()",
+        "os.remove('x')",
+        "os.rename('a', 'b')",
+        "os.tmpname()",
+        "os.setlocale('C')",
+        "io.open('x')",
+        "io.lines('x')",
+        "io.popen('x')",
+        "io.read()",
+        "io.write('x')",
+        "dofile('x')",
+        "loadfile('x')",
+        "package.loadlib('x', 'y')",
+        "string.dump(print)",
+        "getfenv(1)",
+        "setfenv(1, {})",
+        "newproxy()",
+        "debug.getinfo(1)",
+        "debug.sethook()",
+        "debug.getregistry()",
+        "debug.setmetatable(1, {})",
+        "debug.getupvalue(print, 1)",
+    ];
+    for call in forbidden {
+        let failure = Run::script(format!("local x = 1\n{call}")).failure();
+        let name = call.split('(').next().unwrap_or_default();
+        let message = format!("{name} is not available in build scripts (sandboxed)");
+        assert_eq!(
+            (failure.diagnostic.code, failure.diagnostic.message),
+            ("sandboxed", message)
+        );
+        let caught = format!("print(select(2, pcall(function() {call} end)))");
+        check(
+            &caught,
+            &format!("{name} is not available in build scripts (sandboxed)"),
+        );
+    }
+    for read in ["io.stderr:write('x')", "local x = package.path", "package.path = 'x'"] {
+        assert_eq!(Run::script(read).failure().diagnostic.code, "sandboxed", "{read}");
+    }
+}
+
+#[test]
+fn nothing_but_what_is_allowed_is_there() {
+    check(
+        r##"
+        local names = {}
+        for name in pairs(_G) do names[#names + 1] = name end
+        table.sort(names)
+        print(table.concat(names, " "))
+        for _, library in ipairs({ "os", "io", "debug", "package", "coroutine" }) do
+            local names = {}
+            for name in pairs(_G[library]) do names[#names + 1] = name end
+            table.sort(names)
+            print(library .. ": " .. table.concat(names, " "))
+        end
+        "##,
+        "_G _VERSION assert bit32 bk buffer collectgarbage coroutine debug dofile error gcinfo getfenv getmetatable io \
+         ipairs load loadfile loadstring math module newproxy next os package pairs pcall print rawequal rawget rawlen \
+         rawset require select setfenv setmetatable string table tonumber tostring type typeof unpack utf8 xpcall\n\
+         os: clock date difftime execute exit getenv remove rename setlocale time tmpname\n\
+         io: close flush input lines open output popen read tmpfile type write\n\
+         debug: debug getfenv gethook getinfo getlocal getmetatable getregistry getupvalue getuservalue info setfenv \
+         sethook setlocal setmetatable setupvalue setuservalue traceback upvalueid upvaluejoin\n\
+         package: loaded loadlib preload seeall\n\
+         coroutine: close create isyieldable resume running status wrap yield",
+    );
+}
+
+#[test]
+fn the_clock_stands_still() {
+    let script = r##"
+        print(os.time(), os.clock(), os.date("%Y-%m-%d %H:%M:%S"), os.date("!%c"), os.date())
+        local t = os.date("*t")
+        print(t.year, t.month, t.day, t.hour, t.min, t.sec, t.wday, t.yday, t.isdst)
+        print(os.time({ year = 2024, month = 2, day = 30, hour = 0 }), os.date("!*t", 86400).day)
+        print(os.time({ year = 2024, month = 14, day = 1 }), pcall(os.date, "%Q"))
+        print(pcall(os.time, { year = 2024 }))
+    "##;
+    assert_eq!(
+        Run::script(script).printed(),
+        "0\t0\t1970-01-01 00:00:00\tThu Jan  1 00:00:00 1970\tThu Jan  1 00:00:00 1970\n\
+         1970\t1\t1\t0\t0\t0\t5\t1\tfalse\n1709251200\t2\n\
+         1738411200\tfalse\tinvalid conversion specifier '%Q' in date format\n\
+         false\tfield 'month' missing in date table\n"
+    );
+    let mut run = Run::script("print(os.time(), os.date('%F'), os.getenv('HOME'), os.getenv('V'))");
+    run.input.args = [("SOURCE_DATE_EPOCH", "1700000000"), ("V", "1")]
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .into();
+    assert_eq!(run.printed(), "1700000000\t2023-11-14\tnil\t1\n");
+    let mut run = Run::script("os.time()");
+    run.input.args.insert("SOURCE_DATE_EPOCH".to_owned(), "soon".to_owned());
+    assert_eq!(run.failure().diagnostic.code, "invalid-argument");
+}
+
+#[test]
+fn runs_are_alike() {
+    let script = r##"
+        local t, f = {}, function() end
+        print(tostring(t), tostring(f), tostring(t), t, `{f} {print}`, string.format("%s %d", t, 3), ("%s"):format(f))
+        print(math.random(), math.random(10), math.random(5, 6), math.random(10), coroutine.create(f))
+        math.randomseed(os.time()) print(math.random(1000), math.random(1000))
+        math.randomseed(7) local a = math.random(1e6) math.randomseed(7) print(a == math.random(1e6))
+        print(collectgarbage("count"), (gcinfo()), collectgarbage())
+        print(tostring(setmetatable({}, { __tostring = function() return "mine" end })))
+    "##;
+    let first = Run::script(script).printed();
+    assert!(
+        first.starts_with("table: 0x0000000000000001\tfunction: 0x0000000000000002\ttable: 0x0000000000000001\t"),
+        "{first}"
+    );
+    assert!(first.ends_with("\ntrue\n0\t0\t0\nmine\n"), "{first}");
+    for _ in 0..3 {
+        assert_eq!(Run::script(script).printed(), first);
+    }
+    check(
+        "for i = 1, 2000 do local r = math.random(3) assert(r >= 1 and r <= 3 and r % 1 == 0) end print(pcall(math.random, 0))",
+        "false\tbad arguments to 'random': interval is empty",
+    );
+}
+
+#[test]
+fn load_takes_text_only() {
+    check(
+        r##"
+        print(load("\27Lua"))
+        print(loadstring("\6\3\1"))
+        print(load("return 1", "=x", "b"))
+        print(load("x = = 1", "=mine"))
+        print(loadstring("a b"))
+        print(load("error('deep')", "@lib/gen.lua"))
+        print(pcall(load("\n\nerror('deep')", "=gen")))
+        local n = 0
+        print(load(function() n += 1 return ({ "return ", "4", "2" })[n] end)())
+        print(load(function() error("reader") end))
+        print(pcall(load, "return 1", "x", "t", 5))
+        y = 1
+        local env = setmetatable({}, { __index = _G })
+        load("y = 2", "e", "t", env)()
+        print(y, env.y, load("return y")())
+        "##,
+        "nil\t(load): bytecode is not taken, only text\n\
+         nil\t[string \"\u{6}\u{3}\u{1}\"]: bytecode is not taken, only text\n\
+         nil\tattempt to load a text chunk: `load` takes text only\n\
+         nil\tmine:1: Expected identifier when parsing expression, got '='\n\
+         nil\t[string \"a b\"]:1: Incomplete statement: expected assignment or a function call\n\
+         function: 0x0000000000000001\nfalse\tgen:3: deep\n42\nnil\tbuild.lua:11: reader\n\
+         false\tthe environment of `load` must be a table, got number\n1\t2\t1",
+    );
+}
+
+#[test]
+fn errors_are_caught_as_in_lua() {
+    check(
+        r##"
+        print(pcall(error))
+        print(pcall(error, "level 0", 0))
+        print(select(2, pcall(function() error("here") end)))
+        local function f() error("caller", 2) end
+        print(select(2, pcall(function() f() end)))
+        local e = { code = 7 }
+        print(select(2, pcall(error, e)) == e)
+        print(xpcall(function() error("x", 0) end, function(m) return "handled " .. m end))
+        print(xpcall(function(...) return ... end, print, 1, 2))
+        print(select(2, pcall(function() local x = nil; return x.y end)))
+        print(select(2, pcall(os.exit)) .. "!")
+        print(coroutine.resume(coroutine.create(function() error("in co", 0) end)))
+        print(pcall(coroutine.wrap(function() error("in wrap", 0) end)))
+        local co = coroutine.create(function() pcall(coroutine.yield, 1) coroutine.yield(2) end)
+        print(coroutine.resume(co)) print(coroutine.resume(co))
+        print(coroutine.status(co), coroutine.close(co), coroutine.status(co))
+        print(type(debug.traceback()), debug.info(1, "l"))
+        print(pcall(string.rep))
+        "##,
+        "false\tnil\nfalse\tlevel 0\nbuild.lua:4: here\nbuild.lua:6: caller\ntrue\nfalse\thandled x\ntrue\t1\t2\n\
+         build.lua:11: attempt to index nil with 'y'\nos.exit is not available in build scripts (sandboxed)!\n\
+         false\tin co\nfalse\tin wrap\ntrue\t1\ntrue\t2\nsuspended\ttrue\tdead\nstring\t18\n\
+         false\tmissing argument #1 to 'rep' (string expected)",
+    );
+}
