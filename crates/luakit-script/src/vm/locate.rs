@@ -206,7 +206,7 @@ impl Tokens {
             };
             return Some(Call {
                 name,
-                args: vec![open..end],
+                args: std::iter::once(open..end).collect(),
                 end,
             });
         }

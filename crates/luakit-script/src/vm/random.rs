@@ -18,7 +18,7 @@ pub(super) fn install(lua: &Lua, math: &Table) -> mlua::Result<()> {
             _ => return Err(mlua::Error::runtime("wrong number of arguments to 'random'")),
         };
         let size = high - low + 1.0;
-        if !(size >= 1.0 && size <= 9_007_199_254_740_992.0) {
+        if !(1.0..=9_007_199_254_740_992.0).contains(&size) {
             return Err(mlua::Error::runtime("bad arguments to 'random': interval is empty"));
         }
         Ok(low + (unit(next(&state)) * size).floor())
@@ -31,7 +31,7 @@ pub(super) fn install(lua: &Lua, math: &Table) -> mlua::Result<()> {
     math.raw_set("randomseed", seed)
 }
 
-/// SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
+/// `SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>.
 fn next(state: &Cell<u64>) -> u64 {
     state.set(state.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
     let mut z = state.get();

@@ -49,7 +49,7 @@ pub(super) fn failure(lua: &Lua, build: &Build, raised: &Raised) -> Failure {
         Cause::Text(text) => report.text(text),
         Cause::Value(text) => report.plain("runtime", text),
     };
-    diagnostic.traceback = report.traceback();
+    diagnostic.traceback = report.traceback(diagnostic.span.as_ref());
     failed(error, diagnostic)
 }
 
@@ -117,7 +117,7 @@ impl Report<'_> {
         match error {
             ModuleError::NotFound { name, tried } => {
                 diagnostic.notes = tried.iter().map(|path| format!("tried {path}")).collect();
-                if name.ends_with(".lua") {
+                if name.strip_suffix(".lua").is_some() {
                     diagnostic.hint = Some("leave off the `.lua`".to_owned());
                 }
             }
@@ -278,9 +278,11 @@ impl Report<'_> {
     }
 
     /// The frames, unless the error's own place already says all.
-    fn traceback(&self) -> Vec<TraceFrame> {
+    fn traceback(&self, span: Option<&Span>) -> Vec<TraceFrame> {
         let frames = &self.raised.frames;
-        if frames.len() < 2 {
+        if let ([only], Some(span)) = (frames.as_slice(), span)
+            && (only.chunk.as_str(), only.line) == (span.file.name.as_str(), span.line)
+        {
             return Vec::new();
         }
         let frame = |frame: &RaisedFrame| TraceFrame {

@@ -132,7 +132,6 @@ fn recursion_ends() {
     too_deep("local function f() table.sort({ 1, 2 }, f) end f()");
     too_deep("local function f() error(select(2, pcall(f)), 0) end f()");
     too_deep("local function f() coroutine.wrap(f)() end f()");
-    too_deep("return unpack({}, 1, 1e6)");
 }
 
 #[test]
@@ -197,7 +196,7 @@ fn a_limit_shows_where_it_was_hit() {
 
 #[test]
 fn limits_too_small_for_anything_are_errors() {
-    let mut run = Run::script("local t = { {} }");
+    let mut run = Run::script("return ('x'):rep(100000)");
     run.input.limits.memory = 1;
     assert!(matches!(run.failure().error, ScriptError::Limit(Limit::Memory(1))));
     let mut run = Run::script("return 1");

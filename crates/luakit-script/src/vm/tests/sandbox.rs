@@ -34,14 +34,14 @@ fn ordinary_lua_5_1_runs() {
 #[test]
 fn luau_is_there_too() {
     check(
-        r##"
+        r#"
         local version: string = "1.2"
         local n = 7 // 2
         n += 1
         for i = 1, 3 do if i == 2 then continue end n += i end
         local t: { [string]: number } = { a = 1 }
         print(`v{version}`, n, if n > 1 then "big" else "small", t.a, bit32.band(6, 3), utf8.len("äö"))
-        "##,
+        "#,
         "v1.2\t8\tbig\t1\t2\t2",
     );
 }
@@ -114,7 +114,7 @@ fn what_is_forbidden_says_why() {
 #[test]
 fn nothing_but_what_is_allowed_is_there() {
     check(
-        r##"
+        r#"
         local names = {}
         for name in pairs(_G) do names[#names + 1] = name end
         table.sort(names)
@@ -125,7 +125,7 @@ fn nothing_but_what_is_allowed_is_there() {
             table.sort(names)
             print(library .. ": " .. table.concat(names, " "))
         end
-        "##,
+        "#,
         "_G _VERSION assert bit32 bk buffer collectgarbage coroutine debug dofile error gcinfo getfenv getmetatable io \
          ipairs load loadfile loadstring math module newproxy next os package pairs pcall print rawequal rawget rawlen \
          rawset require select setfenv setmetatable string table tonumber tostring type typeof unpack utf8 xpcall\n\
@@ -140,14 +140,14 @@ fn nothing_but_what_is_allowed_is_there() {
 
 #[test]
 fn the_clock_stands_still() {
-    let script = r##"
+    let script = r#"
         print(os.time(), os.clock(), os.date("%Y-%m-%d %H:%M:%S"), os.date("!%c"), os.date())
         local t = os.date("*t")
         print(t.year, t.month, t.day, t.hour, t.min, t.sec, t.wday, t.yday, t.isdst)
         print(os.time({ year = 2024, month = 2, day = 30, hour = 0 }), os.date("!*t", 86400).day)
         print(os.time({ year = 2024, month = 14, day = 1 }), pcall(os.date, "%Q"))
         print(pcall(os.time, { year = 2024 }))
-    "##;
+    "#;
     assert_eq!(
         Run::script(script).printed(),
         "0\t0\t1970-01-01 00:00:00\tThu Jan  1 00:00:00 1970\tThu Jan  1 00:00:00 1970\n\
@@ -167,7 +167,7 @@ fn the_clock_stands_still() {
 
 #[test]
 fn runs_are_alike() {
-    let script = r##"
+    let script = r#"
         local t, f = {}, function() end
         print(tostring(t), tostring(f), tostring(t), t, `{f} {print}`, string.format("%s %d", t, 3), ("%s"):format(f))
         print(math.random(), math.random(10), math.random(5, 6), math.random(10), coroutine.create(f))
@@ -175,7 +175,7 @@ fn runs_are_alike() {
         math.randomseed(7) local a = math.random(1e6) math.randomseed(7) print(a == math.random(1e6))
         print(collectgarbage("count"), (gcinfo()), collectgarbage())
         print(tostring(setmetatable({}, { __tostring = function() return "mine" end })))
-    "##;
+    "#;
     let first = Run::script(script).printed();
     assert!(
         first.starts_with("table: 0x0000000000000001\tfunction: 0x0000000000000002\ttable: 0x0000000000000001\t"),
@@ -194,7 +194,7 @@ fn runs_are_alike() {
 #[test]
 fn load_takes_text_only() {
     check(
-        r##"
+        r#"
         print(load("\27Lua"))
         print(loadstring("\6\3\1"))
         print(load("return 1", "=x", "b"))
@@ -210,7 +210,7 @@ fn load_takes_text_only() {
         local env = setmetatable({}, { __index = _G })
         load("y = 2", "e", "t", env)()
         print(y, env.y, load("return y")())
-        "##,
+        "#,
         "nil\t(load): bytecode is not taken, only text\n\
          nil\t[string \"\u{6}\u{3}\u{1}\"]: bytecode is not taken, only text\n\
          nil\tattempt to load a text chunk: `load` takes text only\n\
@@ -224,7 +224,7 @@ fn load_takes_text_only() {
 #[test]
 fn errors_are_caught_as_in_lua() {
     check(
-        r##"
+        r#"
         print(pcall(error))
         print(pcall(error, "level 0", 0))
         print(select(2, pcall(function() error("here") end)))
@@ -243,7 +243,7 @@ fn errors_are_caught_as_in_lua() {
         print(coroutine.status(co), coroutine.close(co), coroutine.status(co))
         print(type(debug.traceback()), debug.info(1, "l"))
         print(pcall(string.rep))
-        "##,
+        "#,
         "false\tnil\nfalse\tlevel 0\nbuild.lua:4: here\nbuild.lua:6: caller\ntrue\nfalse\thandled x\ntrue\t1\t2\n\
          build.lua:11: attempt to index nil with 'y'\nos.exit is not available in build scripts (sandboxed)!\n\
          false\tin co\nfalse\tin wrap\ntrue\t1\ntrue\t2\nsuspended\ttrue\tdead\nstring\t18\n\
