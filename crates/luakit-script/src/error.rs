@@ -196,7 +196,7 @@ pub enum ScriptError {
     Recursion,
     /// A call of the API is wrong.
     #[error(transparent)]
-    Call(CallError),
+    Call(Box<CallError>),
     /// A limit was hit.
     #[error(transparent)]
     Limit(Limit),

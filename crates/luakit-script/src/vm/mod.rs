@@ -81,8 +81,8 @@ fn run(input: Input, time_up: Arc<AtomicBool>) -> (Result<Evaluation, Failure>, 
     };
     watch(&lua, &build, time_up);
     let result = match run_script(&lua, &build, &run) {
-        Ok(()) => finish(&build),
-        Err(raised) => Err(report::failure(&lua, &build, &raised)),
+        None => finish(&build),
+        Some(raised) => Err(report::failure(&lua, &build, &raised)),
     };
     lua.remove_interrupt();
     (result, Some(lua))
@@ -101,7 +101,8 @@ fn watch(lua: &Lua, build: &Rc<Build>, time_up: Arc<AtomicBool>) {
     });
 }
 
-fn run_script(lua: &Lua, build: &Rc<Build>, run: &mlua::Function) -> Result<(), raised::Raised> {
+/// Runs the script to its end, or to what it raised.
+fn run_script(lua: &Lua, build: &Rc<Build>, run: &mlua::Function) -> Option<raised::Raised> {
     let limit = build.input.limits.memory;
     let outcome = (|| {
         let data: Arc<[u8]> = build.input.script.as_slice().into();
@@ -127,9 +128,9 @@ fn run_script(lua: &Lua, build: &Rc<Build>, run: &mlua::Function) -> Result<(), 
         })
     });
     // A limit tells itself, whatever the script made of it.
-    match (build.limit_hit(), raised) {
-        (None, raised) => raised.map_or(Ok(()), Err),
-        (Some(limit), raised) => Err(raised::Raised {
+    match build.limit_hit() {
+        None => raised,
+        Some(limit) => Some(raised::Raised {
             cause: raised::Cause::Limit(limit),
             frames: raised.map(|raised| raised.frames).unwrap_or_default(),
         }),

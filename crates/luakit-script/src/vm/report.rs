@@ -101,7 +101,7 @@ impl Report<'_> {
                 diagnostic.labels.push(Label { span, text });
             }
         }
-        (ScriptError::Call(error.clone()), diagnostic)
+        (ScriptError::Call(Box::new(error.clone())), diagnostic)
     }
 
     fn module(&self, error: &ModuleError) -> (ScriptError, Diagnostic) {

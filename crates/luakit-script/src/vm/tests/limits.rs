@@ -170,7 +170,7 @@ fn nesting_that_the_parser_refuses_is_a_syntax_error() {
                 failure.error,
                 ScriptError::Syntax { .. } | ScriptError::Runtime { .. } | ScriptError::Recursion
             );
-            assert!(expected, "{:.40}: {failure}", script);
+            assert!(expected, "{script:.40}: {failure}");
         }
     }
     let failure = Run::script(format!("x = {}", "{".repeat(5_000_000))).failure();
