@@ -77,21 +77,16 @@ impl Build {
         Some(value)
     }
 
-    /// Counts bytes that are kept outside Lua (a copied string, a vertex) against the memory limit. Call
-    /// it before keeping them; the error ends the script.
+    /// Counts bytes that are kept outside Lua (a copied string, a vertex) against the memory limit: Lua has
+    /// that much less. Call it before keeping them; the error ends the script.
     pub(crate) fn hold(&self, lua: &Lua, bytes: usize) -> mlua::Result<()> {
         let held = self.held.get().saturating_add(bytes);
         self.held.set(held);
         let limit = self.input.limits.memory;
-        if held.saturating_add(lua.used_memory()) > limit {
-            return Err(self.hit(Limit::Memory(limit)));
+        match limit.checked_sub(held) {
+            Some(rest) if lua.used_memory() < rest => lua.set_memory_limit(rest).map(|_| ()),
+            _ => Err(self.hit(Limit::Memory(limit))),
         }
-        Ok(())
-    }
-
-    /// Bytes held outside Lua.
-    pub(crate) fn held(&self) -> usize {
-        self.held.get()
     }
 
     /// Marks a limit as hit, for good: the first one stays. The error is what to raise.

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use mlua::{Lua, Value, VmState};
 
+use crate::api;
 use crate::build::Build;
 use crate::error::{Failure, Limit, ScriptError};
 use crate::evaluation::{Evaluation, Input};
@@ -141,7 +142,7 @@ fn finish(build: &Build) -> Result<Evaluation, Failure> {
     if build.exports.borrow().is_empty() {
         return Err(report::no_export(build));
     }
-    api::warn_unread(&build);
+    api::warn_unread(build);
     Ok(Evaluation {
         graph: build.graph.take(),
         exports: build.exports.take(),

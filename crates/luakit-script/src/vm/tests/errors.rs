@@ -206,7 +206,14 @@ fn nil_is_named() {
       |                      ^^^^^^^^
     note: the global `nil_name` is not defined
     ");
-    insta::assert_snapshot!(error("local s = \"x\"\ns:uper()"), @"");
+    insta::assert_snapshot!(error("local s = \"x\"\ns:uper()"), @"
+    error[runtime]: attempt to call missing method 'uper' of string
+     --> build.lua:2:3
+      |
+    2 | s:uper()
+      |   ^^^^
+    hint: did you mean `upper`?
+    ");
 }
 
 #[test]

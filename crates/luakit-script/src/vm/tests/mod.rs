@@ -4,6 +4,7 @@ mod errors;
 mod limits;
 mod modules;
 mod sandbox;
+mod stack;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

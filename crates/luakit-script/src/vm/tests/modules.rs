@@ -121,5 +121,7 @@ fn a_module_that_is_no_lua_is_shown() {
       |
     2 | local y = = 2
       | ^^^^^^^^^^^^^
+    traceback:
+      build.lua:2
     ");
 }
