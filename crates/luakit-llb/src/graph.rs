@@ -167,6 +167,11 @@ impl Graph {
         self.vertices.is_empty()
     }
 
+    /// All vertices, in the order in which they were added.
+    pub fn vertices(&self) -> impl Iterator<Item = &Vertex> {
+        self.vertices.iter()
+    }
+
     /// A vertex of this graph.
     ///
     /// # Panics
