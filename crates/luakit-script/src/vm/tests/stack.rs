@@ -26,13 +26,19 @@ fn check(run: Run, expect: &[&str]) {
 #[test]
 fn each_call_of_a_chain_has_its_own_line() {
     let script = "# syntax=x\nlocal s = bk.image(\"alpine\")\n  :run(\"a\")\n  :mkdir(\n    \"/x\"\n  )\n\n  :run(\"b\", {\n    cwd = \"/\",\n  })\nbk.export(s)\n";
-    check(Run::script(script), &["build.lua:2", "build.lua:3", "build.lua:4", "build.lua:7"]);
+    check(
+        Run::script(script),
+        &["build.lua:2", "build.lua:3", "build.lua:4", "build.lua:8"],
+    );
 }
 
 #[test]
 fn frames_go_through_functions_modules_and_protected_calls() {
     let script = "local go = require(\"libs.go\")\nlocal function build(s)\n  return go.build(s) or nil\nend\nlocal ok, s = pcall(build, bk.scratch())\nassert(ok, s)\nlocal co = coroutine.wrap(function()\n  coroutine.yield(s:run(\"y\"))\nend)\nbk.export(co())\n";
-    let files = [("libs/go.lua", "local M = {}\nfunction M.build(s)\n  local r = s:run(\"x\")\n  return r\nend\nreturn M\n")];
+    let files = [(
+        "libs/go.lua",
+        "local M = {}\nfunction M.build(s)\n  local r = s:run(\"x\")\n  return r\nend\nreturn M\n",
+    )];
     check(
         Run::script(script).files(&files),
         &["libs/go.lua:3 < build.lua:3 < build.lua:5", "build.lua:8"],
@@ -45,8 +51,10 @@ fn a_hundred_thousand_runs_take_no_time() {
     let start = Instant::now();
     let evaluation = super::super::evaluate(run.input);
     let took = start.elapsed();
-    assert_eq!(evaluation.map(|e| e.graph.len()).map_err(|f| f.to_string()), Ok(100_001));
-    println!("took {took:?}");
-    // Without optimization; with it, it is a tenth.
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(
+        evaluation.map(|e| e.graph.len()).map_err(|f| f.to_string()),
+        Ok(100_001)
+    );
+    // A second or two without optimization. What this must catch is time that grows with the square.
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
