@@ -5,8 +5,15 @@
 //! a context is left out. What this crate reads of the machine comes in as parameters: it knows no environment, no
 //! terminal, and not which engine builds.
 
+mod document;
+pub mod fetch;
+pub mod ignore;
+pub mod lock;
 pub mod plan;
+mod public_url;
+pub mod resolve;
 pub mod targets;
 
+pub use document::{DocumentError, Problem, ProblemKind};
 pub use plan::{Output, Plan, PlanError, Request};
 pub use targets::{Selection, TargetError};

@@ -74,6 +74,16 @@ impl Pins {
             .insert(reference.unwrap_or_default(), commit)
     }
 
+    /// All commits, by remote and then by reference.
+    pub fn commits(&self) -> impl Iterator<Item = (&str, Option<&str>, &str)> {
+        self.git.iter().flat_map(|(url, references)| {
+            references.iter().map(move |(reference, commit)| {
+                let reference = (!reference.is_empty()).then_some(reference.as_str());
+                (url.as_str(), reference, commit.as_str())
+            })
+        })
+    }
+
     /// The digest of the file at a URL, which is taken verbatim.
     pub fn http(&self, url: &str) -> Option<&ImageDigest> {
         self.http.get(url)
@@ -82,5 +92,9 @@ impl Pins {
     /// Records a file; what was there before is returned.
     pub fn insert_http(&mut self, url: String, checksum: ImageDigest) -> Option<ImageDigest> {
         self.http.insert(url, checksum)
+    }
+    /// All files, by URL.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &ImageDigest)> {
+        self.http.iter().map(|(url, checksum)| (url.as_str(), checksum))
     }
 }

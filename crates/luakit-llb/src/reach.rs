@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::graph::{Graph, VertexId};
 use crate::marshal::inputs_of;
-use crate::op::{FileAction, GitSource, HttpSource, ImageSource, MountKind, Op, Source};
+use crate::op::{FileAction, GitSource, ImageSource, MountKind, Op, Source};
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::state::State;
@@ -15,12 +15,43 @@ use crate::values::{Values, ValuesId};
 pub struct Reached {
     /// Images, and the platform that each is wanted for.
     pub images: BTreeSet<(Reference, Platform)>,
-    /// Git remotes as the script gave them, and their references; those that the script pins itself are left out.
-    pub git: BTreeSet<(String, Option<String>)>,
-    /// URLs of downloads; those that the script pins itself are left out.
-    pub http: BTreeSet<String>,
+    /// Git references; those that the script pins itself, by a checksum or a commit's name, are left out.
+    pub git: BTreeSet<GitRequest>,
+    /// Downloads; those that the script pins itself are left out.
+    pub http: BTreeSet<HttpRequest>,
     /// Names of local directories.
     pub locals: BTreeSet<String>,
+}
+
+/// A branch or a tag of a git remote.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GitRequest {
+    /// The remote as the script gave it.
+    pub url: String,
+    /// The branch or tag; `None` is the remote's default branch.
+    pub reference: Option<String>,
+    /// The secret that may hold a token for it, if not the usual one.
+    pub auth_token_secret: Option<String>,
+    /// The secret that may hold an `Authorization` header for it, if not the usual one.
+    pub auth_header_secret: Option<String>,
+}
+
+/// A file on a web server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HttpRequest {
+    /// Its URL, verbatim.
+    pub url: String,
+    /// The secret that holds an `Authorization` header for it.
+    pub auth_header_secret: Option<String>,
+    /// The `Accept` header that it is asked for with.
+    pub accept: Option<String>,
+    /// The `User-Agent` header that it is asked for with.
+    pub user_agent: Option<String>,
+}
+
+/// Whether a git reference is a commit's full name, which can't move: SHA-1 or SHA-256.
+pub fn is_commit(reference: &str) -> bool {
+    matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl Reached {
@@ -134,18 +165,21 @@ impl Walk<'_> {
             Source::Local(local) => {
                 self.reached.locals.insert(local.name.clone());
             }
-            Source::Git(GitSource {
-                url,
-                reference,
-                checksum: None,
-                ..
-            }) => {
-                self.reached.git.insert((url.clone(), reference.clone()));
+            Source::Git(git) if !is_pinned(git) => {
+                self.reached.git.insert(GitRequest {
+                    url: git.url.clone(),
+                    reference: git.reference.clone(),
+                    auth_token_secret: git.auth_token_secret.clone(),
+                    auth_header_secret: git.auth_header_secret.clone(),
+                });
             }
-            Source::Http(HttpSource {
-                url, checksum: None, ..
-            }) => {
-                self.reached.http.insert(url.clone());
+            Source::Http(http) if http.checksum.is_none() => {
+                self.reached.http.insert(HttpRequest {
+                    url: http.url.clone(),
+                    auth_header_secret: http.auth_header_secret.clone(),
+                    accept: http.accept.clone(),
+                    user_agent: http.user_agent.clone(),
+                });
             }
             Source::Git(_) | Source::Http(_) | Source::OciLayout(_) => {}
         }
@@ -155,4 +189,8 @@ impl Walk<'_> {
         let platform = image.platform.as_ref().unwrap_or(self.target);
         self.reached.images.insert((image.reference.clone(), platform.clone()));
     }
+}
+
+fn is_pinned(git: &GitSource) -> bool {
+    git.checksum.is_some() || git.reference.as_deref().is_some_and(is_commit)
 }

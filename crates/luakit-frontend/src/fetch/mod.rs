@@ -1,0 +1,141 @@
+//! What a git reference and a URL mean now: the lookups of `luakit lock`.
+//!
+//! Both ask as BuildKit would: git by the `git` command, with the user's own configuration, files by GET. Secrets come
+//! in by name, as the script names them; none is ever part of an error or of a command line.
+
+mod git;
+mod http;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use luakit_diagnostic::Diagnostic;
+use luakit_llb::ImageDigest;
+use luakit_llb::reach::{GitRequest, HttpRequest};
+
+use crate::public_url::public_url;
+use crate::resolve::{Failure, Network};
+
+/// Looks up git references and files.
+#[derive(Debug, Default)]
+pub struct Fetcher {
+    network: Network,
+    git: GitCommand,
+    secrets: Secrets,
+}
+
+/// How git is run.
+#[derive(Debug, Clone)]
+pub struct GitCommand {
+    /// The program: `git`, or a path of one.
+    pub program: PathBuf,
+    /// How long one question to a remote may take.
+    pub timeout: Duration,
+}
+
+impl Default for GitCommand {
+    fn default() -> Self {
+        Self {
+            program: "git".into(),
+            timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Secrets by name. Their values are never shown.
+#[derive(Clone, Default)]
+pub struct Secrets(pub BTreeMap<String, String>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A git reference or a file that can't be looked up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("can't pin {subject}: {failure}")]
+pub struct PinError {
+    /// The source, without credentials.
+    pub subject: String,
+    /// Why.
+    pub failure: PinFailure,
+}
+
+/// Why a lookup failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PinFailure {
+    /// There is no git here.
+    #[error("`{program}` is not installed")]
+    NoGit {
+        /// What was run.
+        program: String,
+    },
+    /// git could not be run, or failed.
+    #[error("git says: {message}")]
+    Git {
+        /// What it says.
+        message: String,
+    },
+    /// git didn't come back.
+    #[error("git didn't answer within {} s", limit.as_secs_f32())]
+    GitTimedOut {
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The remote has no such branch or tag.
+    #[error("the repository has no branch or tag `{reference}`")]
+    NoReference {
+        /// The branch or tag.
+        reference: String,
+    },
+    /// The remote has no commit at all.
+    #[error("the repository is empty")]
+    Empty,
+    /// Not a URL that BuildKit could fetch.
+    #[error("{0}")]
+    Url(String),
+    /// The server failed.
+    #[error(transparent)]
+    Server(#[from] Failure),
+}
+
+impl PinError {
+    /// As a diagnostic.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let diagnostic = Diagnostic::error("unresolved-source", self.to_string());
+        match &self.failure {
+            PinFailure::NoGit { .. } => {
+                diagnostic.with_hint("git sources are looked up by the `git` command: install it")
+            }
+            _ => diagnostic,
+        }
+    }
+}
+
+impl Fetcher {
+    /// A fetcher that may show servers these secrets.
+    pub fn new(network: Network, git: GitCommand, secrets: Secrets) -> Self {
+        Self { network, git, secrets }
+    }
+
+    /// The commit that a branch or a tag is now; an annotated tag is the commit that it names.
+    pub async fn commit(&self, request: &GitRequest) -> Result<String, PinError> {
+        let outcome = git::commit(&self.git, &self.secrets, request).await;
+        outcome.map_err(|failure| PinError {
+            subject: git::subject(request),
+            failure,
+        })
+    }
+
+    /// The digest of a file.
+    pub async fn checksum(&self, request: &HttpRequest) -> Result<ImageDigest, PinError> {
+        let outcome = http::checksum(&self.network, &self.secrets, request).await;
+        outcome.map_err(|failure| PinError {
+            subject: format!("file `{}`", public_url(&request.url)),
+            failure,
+        })
+    }
+}
