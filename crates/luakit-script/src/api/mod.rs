@@ -5,6 +5,7 @@
 //! knows of limits, modules or the sandbox; those are `vm`'s.
 
 mod args;
+mod codec;
 mod decode;
 mod export;
 mod files;
@@ -54,6 +55,12 @@ fn body(function: &Function) -> Option<Body> {
         (Owner::Bk, "glob") => inputs::glob,
         (Owner::Bk, "exists") => inputs::exists,
         (Owner::Bk, "export") => export::export,
+        (Owner::Sub("json"), "decode") => codec::json_decode,
+        (Owner::Sub("json"), "encode") => codec::json_encode,
+        (Owner::Sub("yaml"), "decode") => codec::yaml_decode,
+        (Owner::Sub("yaml"), "encode") => codec::yaml_encode,
+        (Owner::Sub("toml"), "decode") => codec::toml_decode,
+        (Owner::Sub("toml"), "encode") => codec::toml_encode,
         (Owner::Class("State"), "run") => run::run,
         (Owner::Class("State"), "output") => run::output,
         (Owner::Class("State"), "copy") => files::copy,
@@ -125,6 +132,7 @@ pub(crate) fn install(lua: &Lua, build: &Rc<Build>, globals: &Table) -> mlua::Re
             _ => bk.raw_set(function.name, made)?,
         }
     }
+    bk.raw_set("null", Value::NULL)?;
     let target = lua.create_userdata(LuaPlatform(build.input.target_platform.clone()))?;
     let host = lua.create_userdata(LuaPlatform(build.input.build_platform.clone()))?;
     bk.raw_set("build_platform", host)?;
@@ -164,7 +172,7 @@ fn lock(lua: &Lua, table: &Table, name: String, target: &mlua::AnyUserData, args
             .filter(|f| f.owner == Owner::Bk)
             .map(|f| f.name);
         let constants = api_table().constants.iter().map(|constant| constant.name);
-        functions.chain(constants).chain([]).collect()
+        functions.chain(constants).chain(["json", "yaml", "toml"]).collect()
     } else {
         let of = |f: &&&'static Function| matches!(f.owner, Owner::Sub(sub) if name.ends_with(sub));
         api_table().functions.iter().filter(of).map(|f| f.name).collect()

@@ -10,7 +10,7 @@ mod value;
 
 pub(super) use arg::{Arg, FromArg, Options};
 pub(super) use call::{Call, Out, decode_call, unknown_name};
-pub(super) use text::quoted;
+pub(super) use text::{number_text, quoted};
 pub(super) use value::{clean, platform_hint, type_name};
 
 use std::fmt;

@@ -4,6 +4,7 @@
 //! API reference are generated from it, so they cannot disagree. It is data alone: what a function does
 //! stands beside it in `api`, and a test holds the two together.
 
+mod codec;
 mod export;
 mod graph;
 mod inputs;
@@ -51,9 +52,15 @@ static API: Api = Api {
         &inputs::READ_FILE,
         &inputs::GLOB,
         &inputs::EXISTS,
+        &codec::JSON_DECODE,
+        &codec::JSON_ENCODE,
+        &codec::YAML_DECODE,
+        &codec::YAML_ENCODE,
+        &codec::TOML_DECODE,
+        &codec::TOML_ENCODE,
         &export::EXPORT,
     ],
-    constants: &[graph::TARGET_PLATFORM, graph::BUILD_PLATFORM, inputs::ARGS],
+    constants: &[graph::TARGET_PLATFORM, graph::BUILD_PLATFORM, inputs::ARGS, codec::NULL],
     classes: &[state::STATE, mounts::MOUNT, graph::PLATFORM_CLASS],
 };
 
