@@ -83,8 +83,10 @@ pub struct Output {
     pub config: Vec<u8>,
     /// Annotations of the image's manifest.
     pub annotations: BTreeMap<String, String>,
-    /// The images whose digests and configs went into it, and for which platforms.
+    /// The images whose configs went into it, with the digests that they had, and for which platforms.
     pub images: BTreeSet<(Reference, Platform)>,
+    /// Whether the script said the platform, or what the image's config says of it.
+    pub fixed_platform: bool,
     /// Whether the script looked at its target platform, so that another one may mean another build.
     pub depends_on_target: bool,
 }
@@ -195,14 +197,18 @@ impl Plan {
             };
             let (graph, state) = (&evaluation.graph, export.state);
             let reached = graph.reached(state, &planned.platform).images.into_iter();
-            let resolved = |(reference, platform): &(Reference, Platform)| pins.image(reference, platform).is_some();
+            let resolved = |(reference, platform): (Reference, Platform)| {
+                let image = pins.image(&reference, &platform)?;
+                Some((reference.with_digest(image.digest.clone()), platform))
+            };
             Output {
                 name: export.name.clone(),
                 platform: planned.platform.clone(),
                 definition: marshal::marshal(graph, state, &options),
                 config: image_config::compose(graph, state, &export.config, &planned.platform, pins),
                 annotations: export.config.annotations.clone(),
-                images: reached.filter(resolved).collect(),
+                images: reached.filter_map(resolved).collect(),
+                fixed_platform: export.platform.is_some() || export.config.says_platform(),
                 depends_on_target: evaluation.reads_target_platform,
             }
         });

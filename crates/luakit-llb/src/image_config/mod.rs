@@ -50,6 +50,13 @@ pub struct ConfigOverlay {
     pub variant: Option<String>,
 }
 
+impl ConfigOverlay {
+    /// Whether it says anything of the image's platform.
+    pub fn says_platform(&self) -> bool {
+        self.os.is_some() || self.arch.is_some() || self.variant.is_some()
+    }
+}
+
 /// A command of an image config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CmdForm {
