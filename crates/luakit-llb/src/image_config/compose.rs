@@ -92,6 +92,20 @@ fn set_platform(root: &mut Object, platform: &Platform) {
     }
 }
 
+/// A composed config for another target, where it is the target that decides its platform. What is no config, or says a
+/// platform other than `from`, stays as it is.
+pub(crate) fn retarget(config: &str, from: &Platform, to: &Platform) -> String {
+    let Ok(Value::Object(mut root)) = serde_json::from_str(config) else {
+        return config.to_owned();
+    };
+    let part = |key: &str| root.get(key).and_then(Value::as_str).unwrap_or_default();
+    if Platform::of_config(part("os"), part("architecture"), part("variant")).as_ref() != Some(from) {
+        return config.to_owned();
+    }
+    set_platform(&mut root, to);
+    sorted(Value::Object(root)).to_string()
+}
+
 fn apply_change(root: &mut Object, config: &mut Object, change: &Values) {
     match change {
         Values::Empty | Values::Image(_) => {}

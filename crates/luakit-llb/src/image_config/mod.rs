@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use base::BaseConfig;
 pub use compose::compose;
+pub(crate) use compose::retarget;
 
 /// What `bk.export` says of an image's config. `None` and empty leave what the state has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

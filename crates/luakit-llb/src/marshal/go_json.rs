@@ -1,5 +1,5 @@
 //! JSON as Go's `encoding/json` writes it, which escapes what HTML would trip over. BuildKit's client writes
-//! lists of patterns so into an attribute, and the attribute is part of the digest.
+//! lists of patterns so into an attribute, and the attribute is part of the digest; its tools print definitions so.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,8 @@ pub(crate) fn string_array(items: &[String]) -> String {
     out
 }
 
-fn push_string(out: &mut String, text: &str) {
+/// A string, quoted.
+pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {

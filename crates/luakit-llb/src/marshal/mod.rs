@@ -8,7 +8,7 @@ pub(crate) mod caps;
 mod encode;
 mod exec;
 mod file;
-mod go_json;
+pub(crate) mod go_json;
 mod inherit;
 pub(crate) mod path;
 mod source;
@@ -71,7 +71,7 @@ pub fn marshal(graph: &Graph, state: State, options: &Options<'_>) -> Definition
         graph,
         options,
         inherit: Inheritance::new(graph, options.pins, options.platform),
-        writer: Writer::new(graph),
+        writer: Writer::new(graph, platform_message(options.platform)),
         written: vec![None; graph.len()],
     };
     marshaller.visit(output.vertex);
@@ -206,7 +206,7 @@ fn plain(inputs: Vec<pb::Input>, op: pb::op::Op, cap: &'static str) -> Wire {
     }
 }
 
-fn platform_message(platform: &Platform) -> pb::Platform {
+pub(crate) fn platform_message(platform: &Platform) -> pb::Platform {
     pb::Platform {
         architecture: platform.arch().to_owned(),
         os: platform.os().to_owned(),

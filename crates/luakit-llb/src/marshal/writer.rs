@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use luakit_proto::{map, pb};
 
 use super::{Wire, caps, encode_op, metadata_message, op_digest};
-use crate::definition::Definition;
+use crate::definition::{Definition, PlatformMarks};
 use crate::graph::{Graph, Metadata, StackId};
 
 /// What a definition says its files are written in; GitHub linguist's spelling.
@@ -13,6 +13,7 @@ const LANGUAGE: &str = "Lua";
 
 pub(super) struct Writer<'a> {
     graph: &'a Graph,
+    target: pb::Platform,
     ops: Vec<Written>,
     by_digest: HashMap<String, usize>,
 }
@@ -23,13 +24,17 @@ struct Written {
     metadata: Metadata,
     caps: BTreeSet<&'static str>,
     stacks: Vec<StackId>,
+    /// Whether the script said the platform of one of its vertices, and said the target's.
     explicit_platform: bool,
+    /// Whether the target decided it for one of them.
+    target_platform: bool,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(graph: &'a Graph) -> Self {
+    pub(super) fn new(graph: &'a Graph, target: pb::Platform) -> Self {
         Self {
             graph,
+            target,
             ops: Vec::new(),
             by_digest: HashMap::new(),
         }
@@ -37,13 +42,15 @@ impl<'a> Writer<'a> {
 
     /// Adds an op, or joins it with the one of the same bytes, and returns its place.
     pub(super) fn add(&mut self, wire: Wire, metadata: &Metadata, stack: StackId) -> usize {
+        let explicit = wire.explicit_platform && wire.op.platform.as_ref() == Some(&self.target);
         let bytes = encode_op(wire.op);
         let digest = op_digest(&bytes);
         if let Some(&at) = self.by_digest.get(&digest) {
             if let Some(present) = self.ops.get_mut(at) {
                 present.metadata.overlay(metadata.clone());
                 present.caps.extend(wire.caps);
-                present.explicit_platform |= wire.explicit_platform;
+                present.explicit_platform |= explicit;
+                present.target_platform |= !explicit;
                 if !present.stacks.contains(&stack) {
                     present.stacks.push(stack);
                 }
@@ -57,7 +64,8 @@ impl<'a> Writer<'a> {
             metadata: metadata.clone(),
             caps: wire.caps.into_iter().collect(),
             stacks: vec![stack],
-            explicit_platform: wire.explicit_platform,
+            explicit_platform: explicit,
+            target_platform: !explicit,
         });
         self.ops.len() - 1
     }
@@ -76,7 +84,11 @@ impl<'a> Writer<'a> {
         let terminal_caps = self.terminal_caps();
         let source = self.source_map();
         let explicit = self.ops.iter().filter(|op| op.explicit_platform);
-        let explicit = explicit.map(|op| op.digest.clone()).collect();
+        let mixed = explicit.clone().filter(|op| op.target_platform);
+        let platforms = PlatformMarks {
+            explicit: explicit.map(|op| op.digest.clone()).collect(),
+            mixed: mixed.map(|op| op.digest.clone()).collect(),
+        };
 
         let mut metadata = BTreeMap::new();
         let mut def = Vec::with_capacity(self.ops.len() + 1);
@@ -98,7 +110,7 @@ impl<'a> Writer<'a> {
                 metadata: map::entries(metadata),
                 source: Some(source),
             },
-            explicit,
+            platforms,
         )
     }
 

@@ -1,8 +1,23 @@
 //! A definition: what is piped, stored and solved.
+//!
+//! [`Definition`] owns the message and hands out its bytes. Beside it: reading one apart with an engine's rules
+//! (`read`, `check`, `name`), the record that takes along what is no part of the graph (`export`), and giving a definition
+//! another target platform (`retarget`). Writing one from a graph is [`crate::marshal`]'s.
+
+mod check;
+mod export;
+mod name;
+mod read;
+mod retarget;
 
 use luakit_proto::{Message as _, map, pb};
 
 use crate::marshal::{MarshalError, caps};
+
+pub use check::{InvalidOp, OpProblem};
+pub use export::{AppliedImage, EXPORT_KEY, EXPORT_VERSION, ExportError, ExportRecord};
+pub use read::{DefinitionError, Edge, Kind, Parsed, Place, Return, Vertex};
+pub use retarget::{RetargetError, retarget};
 
 /// The most that a Solve message holds: gRPC's limit on an engine (`util/grpcutil`), less the room that the
 /// rest of the message takes.
@@ -12,35 +27,37 @@ pub const SOLVE_LIMIT: usize = 16 * 1024 * 1024 - 64 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
     message: pb::Definition,
-    /// Digests of the ops whose platform the script said.
-    explicit_platforms: Vec<String>,
+    platforms: PlatformMarks,
 }
 
-/// Why bytes are no definition.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-pub enum DefinitionError {
-    /// They are no protobuf message of that kind.
-    #[error("this is not an LLB definition: {0}")]
-    Malformed(String),
+/// What the bytes of a definition don't tell: which ops have their platform from the script.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PlatformMarks {
+    /// Digests of the ops whose platform the script said, and said the target's.
+    pub(crate) explicit: Vec<String>,
+    /// Digests of those among them that also stand for a vertex whose platform is the target.
+    pub(crate) mixed: Vec<String>,
 }
 
 impl Definition {
     /// The definition of the empty filesystem.
     pub fn scratch() -> Self {
-        Self::new(pb::Definition::default(), Vec::new())
+        Self::new(pb::Definition::default(), PlatformMarks::default())
     }
 
-    pub(crate) fn new(message: pb::Definition, explicit_platforms: Vec<String>) -> Self {
-        Self {
-            message,
-            explicit_platforms,
-        }
+    pub(crate) fn new(message: pb::Definition, platforms: PlatformMarks) -> Self {
+        Self { message, platforms }
     }
 
-    /// Reads what [`Definition::to_bytes`], or any other client, wrote.
+    /// Reads what [`Definition::to_bytes`], or any other client, wrote. Only the outermost message is looked at:
+    /// [`Definition::read`] goes on. No bytes at all are scratch.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DefinitionError> {
-        let message = pb::Definition::decode(bytes).map_err(|e| DefinitionError::Malformed(e.to_string()))?;
-        Ok(Self::new(message, Vec::new()))
+        let mut message = pb::Definition::decode(bytes).map_err(|e| DefinitionError::Malformed(e.to_string()))?;
+        for entry in message.source.iter_mut().flat_map(|source| &mut source.locations) {
+            // Other clients leave an empty value out; passed on so, it would crash the engine when that op fails.
+            entry.value.get_or_insert_default();
+        }
+        Ok(Self::new(message, PlatformMarks::default()))
     }
 
     /// The bytes, maps sorted by key.
@@ -70,9 +87,17 @@ impl Definition {
         self.message.def.is_empty()
     }
 
-    /// Digests of the ops whose platform the script said, rather than the target.
+    /// Digests of the ops whose platform is the target's because the script said so: nothing in their bytes tells them
+    /// from those that follow the target. Known after marshalling; a definition that was read knows them from its
+    /// [`ExportRecord`] alone.
     pub fn explicit_platforms(&self) -> &[String] {
-        &self.explicit_platforms
+        &self.platforms.explicit
+    }
+
+    /// Digests of the ops that stand for two vertices, equal for this target alone: of one the script said the platform,
+    /// of the other it did not. For another target they would be two ops.
+    pub fn mixed_platforms(&self) -> &[String] {
+        &self.platforms.mixed
     }
 
     /// Adds to the description of the return vertex, which no engine reads: it takes along what is not part of
