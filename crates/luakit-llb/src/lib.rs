@@ -21,6 +21,7 @@ pub mod reach;
 pub mod reference;
 pub mod state;
 pub mod values;
+pub mod view;
 
 pub use definition::Definition;
 pub use graph::{Frame, Graph, Metadata, ProgressGroup, Resources, SourceText, StackId, VertexId};
