@@ -1,9 +1,9 @@
 //! The protobuf messages and gRPC stubs that BuildKit and fsutil speak, and nothing else.
 //!
-//! `src/generated` comes from the `.proto` files in `proto/`, which say what each message means; `cargo xtask proto`
-//! writes it and `cargo xtask proto --check` proves it current. The generated code refers to itself by package
-//! names, hence the nested modules; the short names below are for everyone else. Stubs need the feature `grpc`.
-//! No domain types live here, and no conversion but that of map entries ([`map`]).
+//! `src/generated` comes from the `.proto` files in `proto/`, which say what each message means; `cargo
+//! xtask proto` writes it and `cargo xtask proto --check` proves it current. The generated code refers to
+//! itself by package names, hence the nested modules; the short names below are for everyone else. Stubs
+//! need the feature `grpc`. No domain types live here, and no conversion but that of map entries ([`map`]).
 
 pub mod map;
 

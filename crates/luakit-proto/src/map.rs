@@ -1,8 +1,9 @@
 //! Map fields whose zero values must be written, as repeated entry messages.
 //!
 //! prost leaves the default value out of a map entry; Go's runtime writes it, and buildkitd crashes on a
-//! `Source.locations` entry without one. Such fields are declared as lists of entries with explicit presence: the bytes
-//! of a list in key order are those of Go's deterministic map. These conversions are the only way in and out that callers need.
+//! `Source.locations` entry without one. Such fields are declared as lists of entries with explicit
+//! presence: the bytes of a list in key order are those of Go's deterministic map. These conversions are
+//! the only way in and out that callers need.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +23,8 @@ pub trait Entry: Sized {
 
 /// The entries of `map`, in key order.
 pub fn entries<E: Entry>(map: impl IntoIterator<Item = (impl Into<String>, E::Value)>) -> Vec<E> {
-    let sorted: BTreeMap<String, E::Value> = map
-        .into_iter()
-        .map(|(key, value)| (key.into(), value))
-        .collect();
-    sorted
-        .into_iter()
-        .map(|(key, value)| E::new(key, value))
-        .collect()
+    let sorted: BTreeMap<String, E::Value> = map.into_iter().map(|(key, value)| (key.into(), value)).collect();
+    sorted.into_iter().map(|(key, value)| E::new(key, value)).collect()
 }
 
 /// The map that `entries` spell; of two with one key, the last counts.
@@ -84,10 +79,7 @@ mod tests {
             locations: entries([("sha256:0", pb::Locations::default())]),
             infos: Vec::new(),
         };
-        assert_eq!(
-            locations.encode_to_vec(),
-            b"\x0a\x0c\x0a\x08sha256:0\x12\x00"
-        );
+        assert_eq!(locations.encode_to_vec(), b"\x0a\x0c\x0a\x08sha256:0\x12\x00");
     }
 
     #[test]

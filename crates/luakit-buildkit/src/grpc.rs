@@ -1,0 +1,69 @@
+//! One HTTP/2 connection to an engine, as the transport under tonic's clients.
+//!
+//! No pool and no reconnecting: a build lives on one connection, and its end is an error to report. The
+//! limits are BuildKit's own.
+
+use std::task::{Context, Poll};
+
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tonic::body::Body;
+
+/// The largest message, both ways, as BuildKit sets it.
+pub(crate) const MESSAGE: usize = 16 << 20;
+
+/// The largest list of headers. A build error's details, with the failed op in them, are headers: the usual
+/// 16 KiB would hide them.
+pub(crate) const HEADERS: u32 = 16 << 20;
+
+/// Bytes under way before the other side must say that it keeps up.
+pub(crate) const WINDOW: u32 = 4 << 20;
+
+/// A connection; clones share it.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    sender: http2::SendRequest<Body>,
+}
+
+impl Connection {
+    /// Greets the other side over `io`.
+    pub(crate) async fn open<T>(io: T) -> Result<Self, hyper::Error>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .max_header_list_size(HEADERS)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .handshake(TokioIo::new(io))
+            .await?;
+        // Ends when the last clone is dropped or the engine hangs up; calls under way then fail by themselves.
+        tokio::spawn(connection);
+        Ok(Self { sender })
+    }
+}
+
+impl tonic::codegen::Service<http::Request<Body>> for Connection {
+    type Response = http::Response<hyper::body::Incoming>;
+    type Error = hyper::Error;
+    type Future = tonic::codegen::BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // Whether the connection is still there is `call`'s to say: tonic keeps the cause of that error.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        // tonic leaves the authority to the transport; HTTP/2 wants one.
+        let path = request.uri().path_and_query().cloned();
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+        parts.authority = Some(http::uri::Authority::from_static("localhost"));
+        parts.path_and_query = path;
+        if let Ok(uri) = http::Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+        Box::pin(self.sender.send_request(request))
+    }
+}

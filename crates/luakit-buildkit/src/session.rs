@@ -1,0 +1,125 @@
+//! The session: services that the client offers to the engine during a build.
+//!
+//! The client opens a stream of bytes to the engine and serves gRPC inside it: [`tunnel`] makes the stream
+//! a connection, [`serve`] answers on it. Only what a build asked for is offered: the local directories it
+//! names, its export targets, and credentials. What fails on our side is remembered by name ([`Failures`]),
+//! since the engine's error may only say that the client failed.
+
+pub(crate) mod auth;
+pub(crate) mod filesend;
+pub(crate) mod filesync;
+pub(crate) mod serve;
+pub(crate) mod tunnel;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use luakit_proto::control::BytesMessage;
+use luakit_proto::control::control_client::ControlClient;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::metadata::{MetadataMap, MetadataValue};
+
+use crate::fsutil::TransferError;
+use crate::grpc::Connection;
+use crate::ids::random_id;
+use filesend::Targets;
+
+/// A local service that failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A local directory couldn't be sent.
+    Send { local: String, error: TransferError },
+    /// A result couldn't be written.
+    Receive { target: String, error: TransferError },
+    /// The credentials of a registry couldn't be had.
+    Credentials {
+        host: String,
+        error: auth::CredentialsError,
+    },
+}
+
+/// The first local failure of a build: later ones follow from it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Failures(Arc<Mutex<Option<Failure>>>);
+
+impl Failures {
+    pub(crate) fn record(&self, failure: Failure) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(failure);
+    }
+
+    pub(crate) fn take(&self) -> Option<Failure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// What a session offers.
+pub(crate) struct Offer {
+    pub(crate) locals: BTreeMap<String, PathBuf>,
+    pub(crate) targets: Targets,
+    /// Docker's configuration directory, which holds credentials.
+    pub(crate) docker_config: Option<PathBuf>,
+    pub(crate) failures: Failures,
+    /// Hears of entries that were left out: the local's name and the path.
+    pub(crate) skipped: tokio::sync::mpsc::UnboundedSender<(String, String)>,
+}
+
+/// An announced session.
+pub(crate) struct Session {
+    pub(crate) id: String,
+    services: serve::Services,
+    methods: Vec<&'static str>,
+    shared_key: String,
+}
+
+impl Session {
+    /// `shared_key` is part of the engine's cache key for local sources.
+    pub(crate) fn new(offer: Offer, shared_key: String) -> Self {
+        let mut methods = vec![serve::HEALTH];
+        if !offer.locals.is_empty() {
+            methods.push(filesync::METHOD);
+        }
+        if !offer.targets.is_empty() {
+            methods.push(filesend::METHOD);
+        }
+        if offer.docker_config.is_some() {
+            methods.push(auth::METHOD);
+        }
+        Self {
+            id: random_id(),
+            services: serve::Services::new(offer),
+            methods,
+            shared_key,
+        }
+    }
+
+    /// Serves until the engine ends the session.
+    pub(crate) async fn run(self, mut control: ControlClient<Connection>) -> Result<(), tonic::Status> {
+        let (outgoing, stream) = tokio::sync::mpsc::channel::<BytesMessage>(16);
+        let mut request = tonic::Request::new(ReceiverStream::new(stream));
+        *request.metadata_mut() = self.metadata();
+        let incoming = control.session(request).await?.into_inner();
+        serve::serve(tunnel::Tunnel::new(incoming, outgoing), self.services).await;
+        Ok(())
+    }
+
+    fn metadata(&self) -> MetadataMap {
+        let mut metadata = MetadataMap::new();
+        let mut put = |key: &'static str, value: &str| {
+            // A value that no header can hold is left out: only the shared key can be one, and it is a hint.
+            if let Ok(value) = MetadataValue::try_from(value) {
+                metadata.append(key, value);
+            }
+        };
+        put("x-docker-expose-session-uuid", &self.id);
+        put("x-docker-expose-session-name", "luakit");
+        put("x-docker-expose-session-sharedkey", &self.shared_key);
+        for method in &self.methods {
+            put("x-docker-expose-session-grpc-method", method);
+        }
+        metadata
+    }
+}

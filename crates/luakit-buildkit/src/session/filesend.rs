@@ -1,0 +1,173 @@
+//! Results, brought back by the engine: `moby.filesync.v1.FileSend`.
+//!
+//! A header of the call says which of the build's exports it carries. Files arrive as byte messages and go
+//! to a temporary file beside their place, which the build renames once all of it has succeeded, or to a
+//! writer; directories arrive as fsutil packets and are written as they come. The two have different
+//! messages on the same method, so the call is routed here by its header instead of by a generated stub.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use luakit_proto::filesync::BytesMessage;
+use luakit_proto::fsutil::Packet;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::body::Body;
+use tonic::codegen::BoxFuture;
+use tonic::server::{Grpc, StreamingService};
+use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+
+use super::{Failure, Failures};
+use crate::fsutil::{TransferError, receive};
+use crate::grpc::MESSAGE;
+
+/// The method as it is announced.
+pub(crate) const METHOD: &str = "/moby.filesync.v1.FileSend/DiffCopy";
+
+/// Where an export that comes back goes.
+#[derive(Clone)]
+pub(crate) enum Target {
+    /// A directory to merge into.
+    Dir(PathBuf),
+    /// A stream of bytes. Taken by the first call.
+    File {
+        name: String,
+        sink: Arc<Mutex<Option<Box<dyn Write + Send>>>>,
+    },
+}
+
+/// Targets by the position of their export.
+pub(crate) type Targets = BTreeMap<usize, Target>;
+
+/// The service.
+#[derive(Clone)]
+pub(crate) struct FileSend {
+    targets: Targets,
+    failures: Failures,
+}
+
+impl FileSend {
+    pub(crate) fn new(targets: Targets, failures: Failures) -> Self {
+        Self { targets, failures }
+    }
+
+    /// Answers one call.
+    pub(crate) async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        let index = request
+            .headers()
+            .get("buildkit-attachable-exporter-id")
+            .and_then(|v| v.to_str().ok()?.parse().ok())
+            .unwrap_or(0usize);
+        let failures = self.failures;
+        match self.targets.get(&index).cloned() {
+            None => Status::not_found(format!("exporter {index} not found")).into_http(),
+            Some(Target::Dir(dir)) => {
+                let mut grpc = Grpc::new(ProstCodec::<Packet, Packet>::default()).max_decoding_message_size(MESSAGE);
+                grpc.streaming(DirTarget { dir, failures }, request).await
+            }
+            Some(Target::File { name, sink }) => {
+                let taken = sink.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let Some(sink) = taken else {
+                    return Status::already_exists("target already exists").into_http();
+                };
+                let mut grpc =
+                    Grpc::new(ProstCodec::<BytesMessage, BytesMessage>::default()).max_decoding_message_size(MESSAGE);
+                let sink = Some(sink);
+                grpc.streaming(FileTarget { name, sink, failures }, request).await
+            }
+        }
+    }
+}
+
+struct DirTarget {
+    dir: PathBuf,
+    failures: Failures,
+}
+
+impl StreamingService<Packet> for DirTarget {
+    type Response = Packet;
+    type ResponseStream = ReceiverStream<Result<Packet, Status>>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<Packet>>) -> Self::Future {
+        let (dir, failures) = (self.dir.clone(), self.failures.clone());
+        Box::pin(async move {
+            let mut incoming = request.into_inner();
+            let (packets, received) = mpsc::channel(64);
+            let (outgoing, answers) = mpsc::channel(64);
+            tokio::spawn(async move {
+                // An error or the end of the stream drops `packets`: the receiver then ends as cut off,
+                // unless it is done.
+                while let Some(Ok(packet)) = incoming.next().await {
+                    if packets.send(packet).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            tokio::task::spawn_blocking(move || match receive::receive(&dir, received, &outgoing) {
+                Ok(()) | Err(TransferError::Cut | TransferError::Peer(_)) => {}
+                Err(error) => {
+                    let target = dir.display().to_string();
+                    failures.record(Failure::Receive { target, error });
+                }
+            });
+            Ok(Response::new(ReceiverStream::new(answers)))
+        })
+    }
+}
+
+struct FileTarget {
+    name: String,
+    sink: Option<Box<dyn Write + Send>>,
+    failures: Failures,
+}
+
+impl StreamingService<BytesMessage> for FileTarget {
+    type Response = BytesMessage;
+    type ResponseStream = tokio_stream::Empty<Result<BytesMessage, Status>>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<BytesMessage>>) -> Self::Future {
+        let (name, sink, failures) = (self.name.clone(), self.sink.take(), self.failures.clone());
+        Box::pin(async move {
+            let Some(mut sink) = sink else {
+                return Err(Status::already_exists("target already exists"));
+            };
+            let mut incoming = request.into_inner();
+            let (pieces, mut received) = mpsc::channel::<bytes::Bytes>(16);
+            // Files and pipes block; they get a thread.
+            let writer = tokio::task::spawn_blocking(move || -> std::io::Result<()> {
+                while let Some(piece) = received.blocking_recv() {
+                    sink.write_all(&piece)?;
+                }
+                sink.flush()
+            });
+            let ended: Result<(), Status> = loop {
+                match incoming.message().await {
+                    Ok(Some(message)) => {
+                        if pieces.send(message.data).await.is_err() {
+                            break Ok(());
+                        }
+                    }
+                    Ok(None) => break Ok(()),
+                    Err(status) => break Err(status),
+                }
+            };
+            drop(pieces);
+            match writer.await {
+                Ok(Ok(())) => ended.map(|()| Response::new(tokio_stream::empty())),
+                Ok(Err(source)) => {
+                    let error = TransferError::entry("write", &name, source);
+                    let status = Status::unknown(error.to_string());
+                    failures.record(Failure::Receive { target: name, error });
+                    Err(status)
+                }
+                Err(panic) => Err(Status::internal(panic.to_string())),
+            }
+        })
+    }
+}

@@ -1,0 +1,192 @@
+//! Answers gRPC calls on one HTTP/2 connection.
+//!
+//! A request's path picks the service; what isn't offered is unimplemented, as with any gRPC server. A
+//! router of our own rather than tonic's: there is one connection and no listener, and one method's message
+//! type depends on the request ([`super::filesend`]).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use luakit_proto::filesync::auth_server::AuthServer;
+use luakit_proto::filesync::file_sync_server::FileSyncServer;
+use luakit_proto::health::health_check_response::ServingStatus;
+use luakit_proto::health::health_server::{Health, HealthServer};
+use luakit_proto::health::{HealthCheckRequest, HealthCheckResponse};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tonic::body::Body;
+use tonic::codegen::Service as _;
+use tonic::{Request, Response, Status};
+
+use super::{Offer, auth, filesend, filesync};
+use crate::grpc::{HEADERS, MESSAGE, WINDOW};
+
+/// The method by which the engine finds out that we are alive.
+pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+/// What a session serves.
+#[derive(Clone)]
+pub(crate) struct Services(Arc<Inner>);
+
+struct Inner {
+    health: HealthServer<Alive>,
+    file_sync: FileSyncServer<filesync::Locals>,
+    file_send: filesend::FileSend,
+    auth: Option<AuthServer<auth::Credentials>>,
+}
+
+impl Services {
+    pub(crate) fn new(offer: Offer) -> Self {
+        let locals = filesync::Locals::new(offer.locals, offer.failures.clone(), offer.skipped);
+        let credentials = offer
+            .docker_config
+            .map(|dir| auth::Credentials::new(dir, offer.failures.clone()));
+        Self(Arc::new(Inner {
+            health: HealthServer::new(Alive),
+            file_sync: FileSyncServer::new(locals)
+                .max_decoding_message_size(MESSAGE)
+                .max_encoding_message_size(MESSAGE),
+            file_send: filesend::FileSend::new(offer.targets, offer.failures),
+            auth: credentials.map(AuthServer::new),
+        }))
+    }
+
+    async fn answer(self, request: http::Request<Incoming>) -> http::Response<Body> {
+        let request = request.map(Body::new);
+        let path = request.uri().path();
+        let answered: Result<_, Infallible> = if path.starts_with("/grpc.health.v1.Health/") {
+            self.0.health.clone().call(request).await
+        } else if path.starts_with("/moby.filesync.v1.FileSync/") {
+            self.0.file_sync.clone().call(request).await
+        } else if path == filesend::METHOD {
+            Ok(self.0.file_send.clone().answer(request).await)
+        } else if path.starts_with("/moby.filesync.v1.Auth/")
+            && let Some(auth) = &self.0.auth
+        {
+            auth.clone().call(request).await
+        } else {
+            let text = format!("`{path}` is not offered in this session");
+            Ok(Status::unimplemented(text).into_http())
+        };
+        match answered {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
+/// Serves `io` until it ends. How it ends says nothing: the engine just drops the connection.
+pub(crate) async fn serve<T>(io: T, services: Services)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = hyper::service::service_fn(move |request| {
+        let services = services.clone();
+        async move { Ok::<_, Infallible>(services.answer(request).await) }
+    });
+    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        // Patterns of a local source travel in headers.
+        .max_header_list_size(HEADERS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .serve_connection(TokioIo::new(io), service)
+        .await;
+}
+
+/// Always alive.
+#[derive(Clone)]
+struct Alive;
+
+#[tonic::async_trait]
+impl Health for Alive {
+    async fn check(&self, _: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        Ok(Response::new(HealthCheckResponse {
+            status: ServingStatus::Serving as i32,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use luakit_proto::filesync::CredentialsRequest;
+    use luakit_proto::filesync::auth_client::AuthClient;
+    use luakit_proto::filesync::file_sync_client::FileSyncClient;
+    use luakit_proto::health::health_client::HealthClient;
+
+    use super::*;
+    use crate::grpc::Connection;
+    use crate::session::Failures;
+
+    /// A connection to a session that offers one directory and nothing else, as the engine has it.
+    async fn engine_side() -> (Connection, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let (skipped, _) = tokio::sync::mpsc::unbounded_channel();
+        let offer = Offer {
+            locals: BTreeMap::from([("context".to_owned(), dir.path().to_owned())]),
+            targets: BTreeMap::new(),
+            docker_config: None,
+            failures: Failures::default(),
+            skipped,
+        };
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(serve(ours, Services::new(offer)));
+        (Connection::open(theirs).await.unwrap(), dir)
+    }
+
+    #[tokio::test]
+    async fn only_what_was_asked_for_is_offered() {
+        let (connection, _dir) = engine_side().await;
+        let health = HealthClient::new(connection.clone())
+            .check(HealthCheckRequest::default())
+            .await;
+        assert_eq!(health.unwrap().into_inner().status(), ServingStatus::Serving);
+
+        let mut request = Request::new(tokio_stream::empty());
+        request.metadata_mut().insert("dir-name", "home".parse().unwrap());
+        let other = FileSyncClient::new(connection.clone())
+            .diff_copy(request)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (other.code(), other.message()),
+            (tonic::Code::NotFound, r#"no access allowed to dir "home""#)
+        );
+
+        let host = CredentialsRequest {
+            host: "docker.io".into(),
+        };
+        let auth = AuthClient::new(connection.clone()).credentials(host).await.unwrap_err();
+        assert_eq!(auth.code(), tonic::Code::Unimplemented);
+
+        let mut raw = connection;
+        let request = http::Request::post(filesend::METHOD)
+            .header("content-type", "application/grpc")
+            .body(Body::empty())
+            .unwrap();
+        let export = raw.call(request).await.unwrap();
+        assert_eq!(export.headers().get("grpc-status").unwrap(), "5");
+    }
+
+    #[tokio::test]
+    async fn long_lists_of_patterns_fit() {
+        let (connection, dir) = engine_side().await;
+        std::fs::write(dir.path().join("f500"), "x").unwrap();
+        let mut request = Request::new(tokio_stream::pending());
+        let metadata = request.metadata_mut();
+        metadata.insert("dir-name", "context".parse().unwrap());
+        for n in 0..2000 {
+            metadata.append("include-patterns", format!("f{n}").parse().unwrap());
+        }
+        let mut packets = FileSyncClient::new(connection)
+            .diff_copy(request)
+            .await
+            .unwrap()
+            .into_inner();
+        let first = packets.message().await.unwrap().unwrap();
+        assert_eq!(first.stat.unwrap().path, "f500");
+        assert_eq!(packets.message().await.unwrap().unwrap().stat, None);
+    }
+}
