@@ -64,6 +64,16 @@ impl Definition {
     /// This definition for the target `to`, if its record says that this is all that changes. The record
     /// comes along, brought up to date.
     pub fn retarget(&self, to: &Platform) -> Result<Self, RetargetError> {
+        self.retarget_for(to, false)
+    }
+
+    /// As [`Definition::retarget`], when it is known that the configs of the images in the graph say the same for
+    /// both platforms.
+    pub fn retarget_agreed(&self, to: &Platform) -> Result<Self, RetargetError> {
+        self.retarget_for(to, true)
+    }
+
+    fn retarget_for(&self, to: &Platform, images_agree: bool) -> Result<Self, RetargetError> {
         if self.is_scratch() {
             return Ok(self.clone());
         }
@@ -79,7 +89,7 @@ impl Definition {
         if record.depends_on_target {
             return Err(RetargetError::DependsOnTarget);
         }
-        if let Some(image) = record.images.first() {
+        if let Some(image) = record.images.first().filter(|_| !images_agree) {
             return Err(RetargetError::Images { image: image.clone() });
         }
         if let Some(digest) = record.mixed.first() {
