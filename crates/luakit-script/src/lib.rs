@@ -19,5 +19,5 @@ pub use api::table as reference;
 pub use api::table::api_table;
 pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
 pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits, Print};
-pub use loader::{LoadError, Root, SourceLoader};
+pub use loader::{DirLoader, Glob, GlobError, LoadError, Root, SourceLoader};
 pub use vm::evaluate;

@@ -43,6 +43,7 @@ fn failed(call: &Call<'_>, error: &LoadError) -> CallError {
     let code = match error {
         LoadError::Outside { .. } => "outside-context",
         LoadError::Unreadable { .. } => "unreadable-file",
+        LoadError::Pattern { .. } => "invalid-pattern",
     };
     call.error(code, error.to_string()).about(Subject::Argument(1))
 }

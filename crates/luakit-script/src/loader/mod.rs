@@ -1,5 +1,11 @@
 //! The one way by which a script reads anything: modules, and files of the build context.
 
+mod dir;
+mod glob;
+
+pub use dir::DirLoader;
+pub use glob::{Glob, GlobError};
+
 /// Where a file is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root {
@@ -30,6 +36,14 @@ pub enum LoadError {
         path: String,
         /// What it would leave.
         root: &'static str,
+    },
+    /// It is no pattern.
+    #[error("`{pattern}` is no pattern: {error}")]
+    Pattern {
+        /// The pattern as given.
+        pattern: String,
+        /// Why.
+        error: GlobError,
     },
     /// It can't be read.
     #[error("can't read `{path}`: {reason}")]
