@@ -1,5 +1,6 @@
 //! The interpreter, run as `evaluate` runs it.
 
+mod calls;
 mod errors;
 mod limits;
 mod modules;

@@ -1,0 +1,176 @@
+//! How errors of the `bk` functions are placed: the part of the call that is wrong, in the file where it is.
+
+use super::Run;
+
+fn error(script: &str) -> String {
+    Run::script(script).error()
+}
+
+#[test]
+fn options_are_underlined() {
+    insta::assert_snapshot!(error("local base = bk.image(\"alpine:3.20\", { plattform = \"linux/arm64\" })"), @r#"
+    error[unknown-option]: unknown option `plattform` in bk.image(); did you mean `platform`?
+     --> build.lua:1:40
+      |
+    1 | local base = bk.image("alpine:3.20", { plattform = "linux/arm64" })
+      |                                        ^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(error("local s = bk.scratch()\ns:run(\"make\", {\n  cwd = \"/x\",\n  enviroment = { A = \"1\" },\n})"), @r#"
+    error[unknown-option]: unknown option `enviroment` in run(); did you mean `env`?
+     --> build.lua:4:3
+      |
+    4 |   enviroment = { A = "1" },
+      |   ^^^^^^^^^^
+    traceback:
+      build.lua:2
+    "#);
+    insta::assert_snapshot!(error("local s = bk.scratch()\ns:run(\"make\", { mounts = { bk.cache(\"/x\"), \"oops\" } })"), @r#"
+    error[wrong-type]: mounts[2] must be a mount, got string
+     --> build.lua:2:26
+      |
+    2 | s:run("make", { mounts = { bk.cache("/x"), "oops" } })
+      |                          ^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(error("local s = bk.scratch()\ns:mkdir(\"/x\", { [\"mode\"] = 0899 }):run(\"x\", { mode = 1 })"), @r#"
+    error[bad-value]: mode must have octal digits, 0 to 7: `899` has `8`
+     --> build.lua:2:28
+      |
+    2 | s:mkdir("/x", { ["mode"] = 0899 }):run("x", { mode = 1 })
+      |                            ^^^^
+    hint: a mode is read digit by digit, as chmod does: `0755` and `755` are rwxr-xr-x; a number that was computed in decimal is not
+    "#);
+    insta::assert_snapshot!(error("local opts = { netwrk = \"host\" }\nbk.scratch():run(\"x\", opts)"), @r#"
+    error[unknown-option]: unknown option `netwrk` in run(); did you mean `network`?
+     --> build.lua:2
+      |
+    2 | bk.scratch():run("x", opts)
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+}
+
+#[test]
+fn arguments_are_underlined() {
+    insta::assert_snapshot!(error("local s = bk.scratch()\nlocal t = s:copy(foo, \"/a\", \"/b\")"), @r#"
+    error[nil-value]: argument 1 (from) of copy() must be a state, got nil
+     --> build.lua:2:18
+      |
+    2 | local t = s:copy(foo, "/a", "/b")
+      |                  ^^^
+    note: the global `foo` is not defined
+    hint: is the variable's name right, and was it set?
+    "#);
+    insta::assert_snapshot!(error("local source = bk.scratch()\nlocal t = bk.scratch()\n  :mkdir(\"/x\")\n  :copy(sorce, \"/a\", \"/b\")"), @r#"
+    error[nil-value]: argument 1 (from) of copy() must be a state, got nil
+     --> build.lua:4:9
+      |
+    4 |   :copy(sorce, "/a", "/b")
+      |         ^^^^^
+    note: the global `sorce` is not defined
+    hint: is the variable's name right, and was it set?
+    "#);
+    insta::assert_snapshot!(error("local src\nbk.scratch():copy(src, \"/a\", \"/b\")"), @r#"
+    error[nil-value]: argument 1 (from) of copy() must be a state, got nil
+     --> build.lua:2:19
+      |
+    2 | bk.scratch():copy(src, "/a", "/b")
+      |                   ^^^
+    hint: is the variable's name right, and was it set?
+    "#);
+    insta::assert_snapshot!(error("bk.image(function(a, b) return a, b end, {})"), @"
+    error[wrong-type]: argument 1 (ref) of bk.image() must be a string, got function
+     --> build.lua:1:10
+      |
+    1 | bk.image(function(a, b) return a, b end, {})
+      |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    ");
+    insta::assert_snapshot!(error("bk.image()"), @"
+    error[missing-argument]: bk.image() needs argument 1 (ref): a string, got 0 arguments
+     --> build.lua:1:1
+      |
+    1 | bk.image()
+      | ^^^^^^^^^^
+    hint: it takes ref
+    ");
+    insta::assert_snapshot!(error("local a, b = bk.image(1), bk.image(\"alpine\")"), @r#"
+    error[wrong-type]: argument 1 (ref) of bk.image() must be a string, got number
+     --> build.lua:1
+      |
+    1 | local a, b = bk.image(1), bk.image("alpine")
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: write it in quotes: "1"
+    "#);
+    insta::assert_snapshot!(error("bk.export(final)"), @"
+    error[nil-value]: argument 1 (state) of bk.export() must be a state, got nil
+     --> build.lua:1:11
+      |
+    1 | bk.export(final)
+      |           ^^^^^
+    note: the global `final` is not defined
+    hint: is the variable's name right, and was it set?
+    ");
+}
+
+#[test]
+fn names_that_are_not_there() {
+    insta::assert_snapshot!(error("local base = bk.imgae(\"alpine\")"), @r#"
+    error[unknown-name]: bk has no `imgae`; did you mean `bk.image`?
+     --> build.lua:1:17
+      |
+    1 | local base = bk.imgae("alpine")
+      |                 ^^^^^
+    "#);
+    insta::assert_snapshot!(error("local s = bk.scratch()\ns:rnu(\"x\")"), @r#"
+    error[unknown-name]: a state has no `rnu`; did you mean `state:run()`?
+     --> build.lua:2:3
+      |
+    2 | s:rnu("x")
+      |   ^^^
+    "#);
+    insta::assert_snapshot!(error("local s = bk.scratch()\ns.run(\"x\")"), @r#"
+    error[wrong-receiver]: run() must be called on a state with `:`, got string in the state's place
+     --> build.lua:2:1
+      |
+    2 | s.run("x")
+      | ^^^^^^^^^^
+    hint: write `state:run(…)`, not `state.run(…)`
+    "#);
+}
+
+#[test]
+fn both_places_of_a_double_export_are_shown() {
+    insta::assert_snapshot!(error("local a = bk.image(\"alpine\")\nbk.export(a)\n\nbk.export(a:run(\"x\"))"), @r#"
+    error[duplicate-export]: the default target is exported twice for linux/amd64
+     --> build.lua:4:1
+      |
+    4 | bk.export(a:run("x"))
+      | ^^^^^^^^^^^^^^^^^^^^^
+      |
+     ::: build.lua:2:1
+      |
+    2 | bk.export(a)
+      | ------------ first exported here
+    hint: give one of them another `name` or `platform`
+    "#);
+}
+
+#[test]
+fn a_call_in_a_module_is_placed_there() {
+    let files = [("libs/go.lua", "local M = {}\nfunction M.build(s)\n  return s:run(\"go build\", { cdw = \"/src\" })\nend\nreturn M\n")];
+    let run = Run::script("local go = require(\"libs.go\")\nlocal out = go.build(bk.scratch())\n").files(&files);
+    insta::assert_snapshot!(run.error(), @r#"
+    error[unknown-option]: unknown option `cdw` in run(); did you mean `cwd`?
+     --> libs/go.lua:3:30
+      |
+    3 |   return s:run("go build", { cdw = "/src" })
+      |                              ^^^
+    traceback:
+      libs/go.lua:3 in `build`
+      build.lua:2
+    "#);
+}
+
+#[test]
+fn a_caught_call_error_is_its_message() {
+    let script = "local ok, err = pcall(bk.image, \"alpine\", { plattform = \"x\" })\nprint(ok, type(err), err)";
+    insta::assert_snapshot!(Run::script(script).printed(), @"false	string	unknown option `plattform` in bk.image(); did you mean `platform`?");
+}
