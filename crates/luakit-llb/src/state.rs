@@ -14,7 +14,7 @@ use crate::platform::Platform;
 use crate::values::{Values, ValuesId};
 
 /// One output of one vertex.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Output {
     /// The vertex.
     pub vertex: VertexId,
@@ -22,8 +22,8 @@ pub struct Output {
     pub index: u32,
 }
 
-/// A filesystem, and what later runs on it inherit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A filesystem, and what later runs on it inherit. States are ordered as their graph came to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct State {
     /// The filesystem; `None` is scratch.
     pub output: Option<Output>,

@@ -18,6 +18,7 @@ mod sources;
 pub mod table;
 
 pub(crate) use self::args::{predefined as predefined_arg, warn_unread};
+pub(crate) use self::objects::comes_before;
 
 use std::rc::Rc;
 

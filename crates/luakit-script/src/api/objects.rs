@@ -37,6 +37,20 @@ pub(super) enum MountSpec {
     Ssh(SshMount),
 }
 
+/// Whether an object comes before another when a table has them as keys. Lua would go by addresses,
+/// which differ from run to run. Objects of other kinds are equal.
+pub(crate) fn comes_before(a: &Value, b: &Value) -> bool {
+    let state = |value: &Value| {
+        let data = value.as_userdata()?;
+        data.borrow_scoped(|state: &LuaState| state.0).ok()
+    };
+    let platform = |value: &Value| {
+        let data = value.as_userdata()?;
+        data.borrow_scoped(|platform: &LuaPlatform| platform.0.to_string()).ok()
+    };
+    (state(a), platform(a)) < (state(b), platform(b))
+}
+
 impl UserData for LuaState {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         for method in class("State").methods {

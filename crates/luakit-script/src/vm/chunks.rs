@@ -14,6 +14,8 @@ use luakit_llb::graph::{FileId, Graph, SourceText};
 #[derive(Debug, Default)]
 pub(crate) struct Chunks {
     by_name: HashMap<String, Chunk>,
+    /// By the name asked for, then by the text: the name it got.
+    names: HashMap<String, HashMap<Arc<[u8]>, String>>,
 }
 
 #[derive(Debug)]
@@ -26,18 +28,17 @@ impl Chunks {
     /// Keeps a text, and gives the name to load it under: the one asked for, unless that is another
     /// text's.
     pub(crate) fn add(&mut self, name: &str, data: Arc<[u8]>) -> String {
-        let mut own = name.to_owned();
-        let mut count = 1;
-        loop {
-            match self.by_name.get(&own) {
-                None => break,
-                Some(chunk) if chunk.data == data => return own,
-                Some(_) => {
-                    count += 1;
-                    own = format!("{name} #{count}");
-                }
-            }
+        let texts = self.names.entry(name.to_owned()).or_default();
+        if let Some(own) = texts.get(&data) {
+            return own.clone();
         }
+        let mut own = name.to_owned();
+        let mut count = texts.len();
+        while self.by_name.contains_key(&own) {
+            count += 1;
+            own = format!("{name} #{count}");
+        }
+        texts.insert(Arc::clone(&data), own.clone());
         self.by_name.insert(own.clone(), Chunk { data, file: None });
         own
     }

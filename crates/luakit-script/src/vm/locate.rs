@@ -65,7 +65,16 @@ impl Tokens {
             Subject::OptionName(name) => self.option(call, name).map(|(key, _)| key),
             Subject::OptionValue(path) => self.option(call, path).map(|(_, value)| value),
         });
-        only(parts).map(|part| self.span(&part))
+        let part = only(parts).or_else(|| {
+            // Options that come in a variable: what is wrong stands elsewhere, the call stands here.
+            let only_call = only(calls.iter())?;
+            let last = only_call
+                .args
+                .last()
+                .filter(|arg| !self.is_table(arg) && arg.len() == 1);
+            Some(last.cloned().unwrap_or_else(|| self.call_part(only_call)))
+        });
+        part.map(|part| self.span(&part))
     }
 
     /// The argument of a call, when it is no more than a name.

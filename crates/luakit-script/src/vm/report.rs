@@ -223,11 +223,11 @@ impl Report<'_> {
         diagnostic
             .notes
             .push(format!("the global `{}` is not defined", name.text));
-        if diagnostic.hint.is_none() {
-            let globals = self.keys_of("_G");
-            let mut known: BTreeSet<&str> = globals.iter().map(String::as_str).collect();
-            known.extend(tokens.locals());
-            diagnostic.hint = did_you_mean(&name.text, known);
+        let globals = self.keys_of("_G");
+        let mut known: BTreeSet<&str> = globals.iter().map(String::as_str).collect();
+        known.extend(tokens.locals());
+        if let Some(hint) = did_you_mean(&name.text, known) {
+            diagnostic.hint = Some(hint);
         }
     }
 
@@ -281,7 +281,7 @@ impl Report<'_> {
     fn traceback(&self, span: Option<&Span>) -> Vec<TraceFrame> {
         let frames = &self.raised.frames;
         if let ([only], Some(span)) = (frames.as_slice(), span)
-            && (only.chunk.as_str(), only.line) == (span.file.name.as_str(), span.line)
+            && only.chunk == span.file.name
         {
             return Vec::new();
         }

@@ -140,6 +140,8 @@ pub(super) fn create(build: &Rc<Build>) -> mlua::Result<(Lua, Function)> {
         Ok(())
     })?;
     host.raw_set("print", print)?;
+    let before = lua.create_function(|_, (a, b): (Value, Value)| Ok(api::comes_before(&a, &b)))?;
+    host.raw_set("before", before)?;
     raised::install(&lua, build, &host)?;
     modules::install(&lua, build, &host)?;
     text::install(&lua, build, &host)?;

@@ -13,6 +13,9 @@ use crate::error::CallError;
 /// The compiler's memory is not Lua's, so the memory limit cannot hold it; this does.
 pub(super) const LARGEST: usize = 4 << 20;
 
+/// What keeping a text takes besides the text.
+const CHUNK: usize = 512;
+
 /// A text that is no Lua.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SyntaxError {
@@ -121,7 +124,7 @@ pub(super) fn install(lua: &Lua, build: &Rc<Build>, host: &Table) -> mlua::Resul
                 return Ok(Variadic::from_iter([Value::Nil, Value::String(message)]));
             }
             let data: Arc<[u8]> = text.as_bytes().to_vec().into();
-            build.hold(lua, data.len())?;
+            build.hold(lua, data.len() + CHUNK)?;
             let chunk = build
                 .chunks
                 .borrow_mut()

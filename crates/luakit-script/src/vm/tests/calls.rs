@@ -21,8 +21,6 @@ fn options_are_underlined() {
       |
     4 |   enviroment = { A = "1" },
       |   ^^^^^^^^^^
-    traceback:
-      build.lua:2
     "#);
     insta::assert_snapshot!(error("local s = bk.scratch()\ns:run(\"make\", { mounts = { bk.cache(\"/x\"), \"oops\" } })"), @r#"
     error[wrong-type]: mounts[2] must be a mount, got string
@@ -41,10 +39,10 @@ fn options_are_underlined() {
     "#);
     insta::assert_snapshot!(error("local opts = { netwrk = \"host\" }\nbk.scratch():run(\"x\", opts)"), @r#"
     error[unknown-option]: unknown option `netwrk` in run(); did you mean `network`?
-     --> build.lua:2
+     --> build.lua:2:23
       |
     2 | bk.scratch():run("x", opts)
-      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |                       ^^^^
     "#);
 }
 
@@ -66,7 +64,7 @@ fn arguments_are_underlined() {
     4 |   :copy(sorce, "/a", "/b")
       |         ^^^^^
     note: the global `sorce` is not defined
-    hint: is the variable's name right, and was it set?
+    hint: did you mean `source`?
     "#);
     insta::assert_snapshot!(error("local src\nbk.scratch():copy(src, \"/a\", \"/b\")"), @r#"
     error[nil-value]: argument 1 (from) of copy() must be a state, got nil
@@ -155,7 +153,10 @@ fn both_places_of_a_double_export_are_shown() {
 
 #[test]
 fn a_call_in_a_module_is_placed_there() {
-    let files = [("libs/go.lua", "local M = {}\nfunction M.build(s)\n  return s:run(\"go build\", { cdw = \"/src\" })\nend\nreturn M\n")];
+    let files = [(
+        "libs/go.lua",
+        "local M = {}\nfunction M.build(s)\n  return s:run(\"go build\", { cdw = \"/src\" })\nend\nreturn M\n",
+    )];
     let run = Run::script("local go = require(\"libs.go\")\nlocal out = go.build(bk.scratch())\n").files(&files);
     insta::assert_snapshot!(run.error(), @r#"
     error[unknown-option]: unknown option `cdw` in run(); did you mean `cwd`?

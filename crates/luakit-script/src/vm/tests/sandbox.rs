@@ -250,3 +250,36 @@ fn errors_are_caught_as_in_lua() {
          false\tmissing argument #1 to 'rep' (string expected)",
     );
 }
+
+#[test]
+fn states_as_keys_have_an_order() {
+    let script = r#"
+        local t, list = { plain = 1 }, {}
+        for i = 1, 40 do
+            local s = bk.scratch():mkdir("/" .. i)
+            list[i] = s
+        end
+        for i = 40, 1, -1 do t[list[i]] = i end
+        local order = {}
+        for key, value in pairs(t) do
+            if value == 20 then t[list[21]] = nil end
+            order[#order + 1] = value
+        end
+        print(table.concat(order, " "))
+        local platforms = {}
+        for name in pairs({ [bk.platform("linux/arm64")] = 1, [bk.platform("linux/amd64")] = 2 }) do
+            platforms[#platforms + 1] = tostring(name)
+        end
+        print(table.concat(platforms, " "))
+    "#;
+    let expected: Vec<String> = (1..=40).filter(|i| *i != 21).map(|i| i.to_string()).collect();
+    check(script, &format!("1 {}\nlinux/amd64 linux/arm64", expected.join(" ")));
+}
+
+#[test]
+fn many_loaded_texts_of_one_name_are_kept_apart_in_time() {
+    check(
+        "local n = 0 for i = 1, 20000 do n += load('return ' .. i, '=x')() end print(n, select(2, load('x x', '=x')))",
+        "200010000\tx #20001:1: Incomplete statement: expected assignment or a function call",
+    );
+}
