@@ -37,7 +37,7 @@ pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Limits {
     /// Wall time.
     pub timeout: Duration,
-    /// Bytes of Lua memory.
+    /// Bytes of memory, Lua's and what is kept outside it; 0 is no limit.
     pub memory: usize,
 }
 

@@ -119,6 +119,12 @@ impl Tokens {
         only(self.on_line(line).filter(|i| self.text(*i) == text)).map(|i| self.span(&(i..i + 1)))
     }
 
+    /// The keyword that `line` has in a field's place (`bk.local`).
+    pub(super) fn keyword_field(&self, line: u32) -> Option<Span> {
+        let is_keyword = |i: &usize| KEYWORDS.contains(&self.text(*i)) && matches!(self.before(*i), "." | ":");
+        only(self.on_line(line).filter(is_keyword)).map(|i| self.span(&(i..i + 1)))
+    }
+
     /// Every name that the file introduces as a local, a parameter or a loop's variable.
     pub(super) fn locals(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();

@@ -74,7 +74,10 @@ pub fn evaluate(input: Input) -> Result<Evaluation, Failure> {
 }
 
 /// The script's thread. Lua is handed back so that its end need not be waited for.
-fn run(input: Input, time_up: Arc<AtomicBool>) -> (Result<Evaluation, Failure>, Option<Lua>) {
+fn run(mut input: Input, time_up: Arc<AtomicBool>) -> (Result<Evaluation, Failure>, Option<Lua>) {
+    if input.limits.memory == 0 {
+        input.limits.memory = usize::MAX >> 1;
+    }
     let build = Build::new(input);
     let (lua, run) = match sandbox::create(&build) {
         Ok(created) => created,

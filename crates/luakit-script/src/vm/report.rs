@@ -141,12 +141,23 @@ impl Report<'_> {
     }
 
     fn syntax(&self, error: &SyntaxError) -> (ScriptError, Diagnostic) {
-        let message = lower_first(&error.message);
+        let message = match error.line {
+            Some(_) => lower_first(&error.message),
+            None => format!("{}: {}", error.chunk, error.message),
+        };
         let mut diagnostic = Diagnostic::error("syntax", message.clone());
         let file = self.build.chunks.borrow().source(&error.chunk);
         if let (Some(file), Some(line)) = (file, error.line) {
             let tokens = Tokens::of(Arc::clone(&file));
-            let found = offending_token(&error.message).and_then(|token| tokens.token(line, token));
+            let mut found = None;
+            if let Some(token) = offending_token(&error.message) {
+                found = tokens.token(line, token);
+                if let Some(field) = tokens.keyword_field(line).filter(|_| token == "local") {
+                    found = Some(field);
+                    let hint = "`local` is a keyword of Lua; for a directory of the client there is `bk.local_(name)`";
+                    diagnostic.hint = Some(hint.to_owned());
+                }
+            }
             diagnostic.span = Some(found.unwrap_or_else(|| Span::line(file, line)));
         }
         (ScriptError::Syntax { message }, diagnostic)

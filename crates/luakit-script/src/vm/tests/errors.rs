@@ -58,6 +58,34 @@ fn syntax() {
 }
 
 #[test]
+fn a_keyword_in_place_of_a_function() {
+    insta::assert_snapshot!(error("local src = bk.local(\"context\")"), @r#"
+    error[syntax]: expected identifier, got 'local'
+     --> build.lua:1:16
+      |
+    1 | local src = bk.local("context")
+      |                ^^^^^
+    hint: `local` is a keyword of Lua; for a directory of the client there is `bk.local_(name)`
+    "#);
+}
+
+#[test]
+fn every_part_of_a_script_is_told_in_one_way_or_another() {
+    let script = "local s = bk.image(\"alpine\", { platform = `linux/{arch}` }) --[[ x ]]\n\
+                  s = s:run({ \"a\" }, { env = { [\"A\"] = [==[b]==] }, mounts = { bk.cache(\"/c\", { id = 1 }) } })\n\
+                  for i, x in ipairs(s) do local f = function(a) return if a then b.c else d end end\nbk.export(s)";
+    for end in (0..script.len()).step_by(5) {
+        for text in [&script[..end], &script[end..]] {
+            let (_, failure) = Run::script(text).run();
+            if let Some(failure) = failure {
+                let shown = luakit_diagnostic::render(&failure.diagnostic, luakit_diagnostic::Colour::Plain);
+                assert!(shown.starts_with("error["), "{text}: {shown}");
+            }
+        }
+    }
+}
+
+#[test]
 fn raised_values() {
     insta::assert_snapshot!(error("error(\"no \\\"version\\\" given\")"), @r#"
     error[runtime]: no "version" given
