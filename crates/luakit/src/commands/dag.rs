@@ -1,0 +1,69 @@
+//! `luakit dag`: the graph, for people and for other programs.
+
+use std::path::PathBuf;
+
+use luakit_frontend::{Plan, Selection};
+use luakit_llb::view::{self, Filter, Format};
+use luakit_llb::Pins;
+
+use crate::commands::script::ScriptArgs;
+use crate::export_record;
+use crate::failure::Failure;
+use crate::output_file;
+use crate::printer::Printer;
+
+/// Show a script's graph
+///
+/// References are shown as they are written: nothing is fetched.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    script: ScriptArgs,
+    /// Show this target; without it, the export without a name, or the only one
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// How it is shown
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = Format::NAMES)]
+    format: String,
+    /// Show only some vertices: a kind (`exec`, `file`, `source`, `merge`, `diff`), or a text in the name
+    #[arg(long, value_name = "KIND|TEXT")]
+    filter: Vec<String>,
+    /// Write to a file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
+    let format: Format = args.format.parse().map_err(|e: view::UnknownFormat| Failure::usage(e.to_string()))?;
+    let filter = Filter::parse(args.filter.iter().map(String::as_str));
+    let filter = filter.map_err(|e| Failure::usage(format!("`--filter`: {e}")))?;
+    let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
+    let plan = args.script.plan(selection, printer)?;
+    let text = render(&args.script, &plan, format, filter)?;
+    match &args.output {
+        Some(path) => output_file::write(path, text.as_bytes()),
+        None => printer.data(text.as_bytes()),
+    }
+}
+
+/// Every output, one after the other. Several only go into formats that can hold several.
+fn render(script: &ScriptArgs, plan: &Plan, format: Format, filter: Filter) -> Result<String, Failure> {
+    let outputs = plan.outputs(&Pins::new(), &script.marshal_settings(None)?);
+    if outputs.len() > 1 && matches!(format, Format::Dot | Format::Mermaid) {
+        let platforms: Vec<String> = outputs.iter().map(|output| output.platform.to_string()).collect();
+        return Err(Failure::usage(format!("there is a graph for each of {}", platforms.join(", ")))
+            .hint("choose one with `--platform`"));
+    }
+    let options = view::Options {
+        filter,
+        ..view::Options::default()
+    };
+    let mut text = String::new();
+    for mut output in outputs {
+        let record = export_record::of(&output);
+        output.definition.set_export(&record);
+        let parsed = output.definition.read().map_err(|e| Failure::internal(e.to_string()))?;
+        text.push_str(&view::render(&parsed, format, &options));
+    }
+    Ok(text)
+}

@@ -1,0 +1,157 @@
+//! `luakit solve`: builds the definition on stdin, as `buildctl build` does, with the image config that the script
+//! asked for.
+
+mod engine;
+mod export;
+mod report;
+mod retarget;
+mod tag;
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Read as _};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use luakit_buildkit::progress::plain::PlainProgress;
+use luakit_buildkit::progress::Event;
+use luakit_buildkit::{BuildRequest, Engine, PlatformResult};
+use luakit_llb::definition::ExportRecord;
+use luakit_llb::{Definition, Platform};
+
+use crate::commands::resolution::RegistryArgs;
+use crate::commands::script::parse_platform;
+use crate::environment::Environment;
+use crate::failure::{Failure, Kind};
+use crate::printer::Printer;
+
+/// Build the definition on stdin
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Give the build a local directory under the name that the script uses
+    #[arg(long, value_name = "NAME=DIR", value_parser = parse_local)]
+    local: Vec<(String, PathBuf)>,
+    /// Where the result goes: `type=local,dest=DIR`, `type=tar|oci|docker,dest=FILE` (`-` or nothing is stdout), or
+    /// `type=image,name=NAME` in the engine
+    #[arg(short, long, value_name = "SPEC")]
+    output: Vec<export::Spec>,
+    /// Name the image; without an output, it is kept in the engine under this name
+    #[arg(short, long, value_name = "NAME")]
+    tag: Vec<String>,
+    /// Build for this platform instead of the one that the definition was written for
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = parse_platform)]
+    platform: Option<Platform>,
+    /// Let the build do more than it may by itself
+    #[arg(long, value_name = "ENTITLEMENT", value_parser = ["network.host", "security.insecure"])]
+    allow: Vec<String>,
+    /// Accepted for the sake of `buildctl build`: a definition needs no frontend
+    #[arg(long)]
+    no_frontend: bool,
+    /// How the build is shown on stderr: `auto` is `plain`
+    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = ["auto", "plain", "quiet"])]
+    progress: String,
+    /// The engine's address [default: `BUILDKIT_HOST`, else Docker's, else BuildKit's usual socket]
+    #[arg(long, value_name = "unix://PATH")]
+    addr: Option<String>,
+    #[command(flatten)]
+    registries: RegistryArgs,
+}
+
+pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
+    let environment = Environment::read();
+    let names = tag::parse_all(&args.tag, printer)?;
+    let exports = export::prepare(&args.output, &names, printer)?;
+    let locals = locals(&args.local)?;
+    let definition = read_definition()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::internal(format!("can't start: {e}")))?;
+    runtime.block_on(async {
+        let (definition, record) =
+            retarget::for_platform(definition, args.platform.as_ref(), &args.registries, &environment).await?;
+        let engine = engine::connect(args.addr.as_deref(), &environment).await?;
+        let request = BuildRequest {
+            results: vec![result(&definition, record.as_ref())],
+            locals,
+            exports: export::finish(exports, record.as_ref()),
+            docker_config: environment.docker_config.clone(),
+            entitlements: args.allow,
+        };
+        build(&engine, request, &args.progress, &definition, printer).await
+    })
+}
+
+/// Builds; Ctrl-C cancels the build on the engine.
+async fn build(
+    engine: &Engine,
+    request: BuildRequest,
+    progress: &str,
+    definition: &Definition,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let started = Instant::now();
+    let mut plain = PlainProgress::new();
+    let quiet = progress == "quiet";
+    let mut observer = |event: Event| match event {
+        Event::Update(update) if !quiet => {
+            plain.feed(&update, started.elapsed()).iter().for_each(|line| printer.line(line));
+        }
+        Event::Update(_) => {}
+        Event::SkippedDevice { local, path } => {
+            printer.warning(&format!("`{path}` in the local directory `{local}` is a device, and was left out"));
+        }
+    };
+    let outcome = tokio::select! {
+        outcome = engine.build(request, &mut observer) => outcome,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted()),
+    };
+    if !quiet {
+        plain.finish().iter().for_each(|line| printer.line(line));
+    }
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(error) => Err(report::failure(&error, definition)),
+    }
+}
+
+fn result(definition: &Definition, record: Option<&ExportRecord>) -> PlatformResult {
+    PlatformResult {
+        platform: record.map(|record| record.platform.clone()),
+        definition: definition.message().clone(),
+        image_config: record.map(|record| record.config.clone().into_bytes()),
+    }
+}
+
+/// Reads and checks what is on stdin.
+fn read_definition() -> Result<Definition, Failure> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Err(Failure::usage("there is no definition on stdin").hint("`luakit build | luakit solve …`"));
+    }
+    let mut bytes = Vec::new();
+    let read = stdin.lock().read_to_end(&mut bytes);
+    read.map_err(|e| Failure::usage(format!("can't read the definition on stdin: {e}")))?;
+    let wrong = |message: String| Failure::new(Kind::Usage, luakit_diagnostic::Diagnostic::error("definition", message));
+    let definition = Definition::from_bytes(&bytes).map_err(|e| wrong(e.to_string()))?;
+    if definition.is_scratch() && !bytes.is_empty() {
+        return Err(wrong("the definition on stdin has no operations".to_owned()));
+    }
+    let parsed = definition.read().map_err(|e| wrong(e.to_string()))?;
+    parsed.check().map_err(|e| wrong(e.to_string()))?;
+    Ok(definition)
+}
+
+fn locals(given: &[(String, PathBuf)]) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let mut locals = BTreeMap::new();
+    for (name, dir) in given {
+        if locals.insert(name.clone(), dir.clone()).is_some() {
+            return Err(Failure::usage(format!("`--local` gives `{name}` twice")));
+        }
+    }
+    Ok(locals)
+}
+
+fn parse_local(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, dir)) if !name.is_empty() && !dir.is_empty() => Ok((name.to_owned(), dir.into())),
+        _ => Err("it must be NAME=DIR".to_owned()),
+    }
+}

@@ -1,0 +1,28 @@
+//! `luakit validate`: is the script right, without building or fetching anything.
+
+use luakit_frontend::Selection;
+use luakit_llb::Pins;
+
+use crate::commands::script::ScriptArgs;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Evaluate a script and check its definitions, without building or fetching anything
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    script: ScriptArgs,
+}
+
+pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
+    let plan = args.script.plan(Selection::Every, printer)?;
+    let settings = args.script.marshal_settings(None)?;
+    let mut report = String::new();
+    for output in plan.outputs(&Pins::new(), &settings) {
+        let name = output.name.as_deref().unwrap_or("(default)");
+        let ops = output.definition.message().def.len().saturating_sub(1);
+        let plural = if ops == 1 { "op" } else { "ops" };
+        report.push_str(&format!("{name}: {}, {ops} {plural}\n", output.platform));
+    }
+    printer.data(report.as_bytes())
+}

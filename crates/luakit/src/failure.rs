@@ -1,0 +1,77 @@
+//! Why a command failed, and which exit code says so.
+
+use std::process::ExitCode;
+
+use luakit_diagnostic::Diagnostic;
+
+/// A failed command: what to tell, and the exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// What failed. The numbers are a promise to scripts that call `luakit`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The build, or what it needs: a registry, a file to write.
+    Build = 1,
+    /// The command line.
+    Usage = 2,
+    /// The script, or a file that is read with it.
+    Script = 3,
+    /// No engine answered.
+    NoEngine = 4,
+    /// The user interrupted.
+    Interrupted = 130,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: Kind, diagnostic: Diagnostic) -> Self {
+        Self {
+            kind,
+            diagnostics: vec![diagnostic],
+        }
+    }
+
+    /// Several things that are wrong at once.
+    pub(crate) fn several(kind: Kind, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { kind, diagnostics }
+    }
+
+    /// A flag or an argument is wrong.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, Diagnostic::error("usage", message))
+    }
+
+    /// A file or a stream can't be written.
+    pub(crate) fn write(what: &str, error: &std::io::Error) -> Self {
+        Self::new(Kind::Build, Diagnostic::error("write", format!("can't write {what}: {error}")))
+    }
+
+    /// The program itself can't go on.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Build, Diagnostic::error("internal", message))
+    }
+
+    /// The user interrupted.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, Diagnostic::error("interrupted", "the build was interrupted"))
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        if let Some(last) = self.diagnostics.pop() {
+            self.diagnostics.push(last.with_hint(hint));
+        }
+        self
+    }
+
+    pub(crate) fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.kind as u8)
+    }
+}

@@ -1,0 +1,4 @@
+//! The built binary, from the outside.
+
+mod golden;
+mod project;
