@@ -363,7 +363,7 @@ mod tests {
         for span in [
             Span::line(file.clone(), 9),
             Span::line(file.clone(), 0),
-            Span::columns(file, 1, 7..3),
+            Span::columns(file, 1, std::ops::Range { start: 7, end: 3 }),
         ] {
             let text = render(&Diagnostic::error("odd", "odd").with_span(span), Colour::Plain);
             assert!(text.starts_with("error[odd]: odd\n"), "{text}");
