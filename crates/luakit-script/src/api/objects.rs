@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use luakit_llb::op::{Mount, MountKind, Op, Secret, Source, SshMount};
 use luakit_llb::{Graph, Platform, State};
-use mlua::{Lua, MetaMethod, MultiValue, UserData, UserDataMethods, Value};
+use mlua::{Lua, MetaMethod, MultiValue, UserData, UserDataFields, UserDataMethods, Value};
 
 use super::decode::{type_name, unknown_name};
 use super::table::{Class, api_table};
@@ -52,6 +52,10 @@ pub(crate) fn comes_before(a: &Value, b: &Value) -> bool {
 }
 
 impl UserData for LuaState {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field(MetaMethod::Type, "State");
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         for method in class("State").methods {
             if let Some(body) = super::body(method) {
@@ -85,6 +89,10 @@ impl UserData for LuaState {
 }
 
 impl UserData for LuaMount {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field(MetaMethod::Type, "Mount");
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_function(
             MetaMethod::Index,
@@ -99,6 +107,10 @@ impl UserData for LuaMount {
 }
 
 impl UserData for LuaPlatform {
+    fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field(MetaMethod::Type, "Platform");
+    }
+
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| {
             let name = key.as_string().map(|key| key.as_bytes().to_vec()).unwrap_or_default();
