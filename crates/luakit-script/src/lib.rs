@@ -20,4 +20,5 @@ pub use api::table::api_table;
 pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
 pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits, Print};
 pub use loader::{DirLoader, Glob, GlobError, LoadError, Root, SourceLoader};
+pub use prelude::prelude_source;
 pub use vm::evaluate;
