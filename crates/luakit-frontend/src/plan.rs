@@ -58,7 +58,10 @@ pub struct Plan {
 struct Planned {
     evaluation: usize,
     export: usize,
+    /// What it is for.
     platform: Platform,
+    /// What images without a platform of their own are taken for.
+    images: Platform,
 }
 
 /// What a definition is marshalled with besides pins.
@@ -129,6 +132,7 @@ impl Plan {
                     evaluation: at,
                     export,
                     platform,
+                    images: candidate.images.clone().unwrap_or_else(|| target.clone()),
                 });
             }
         }
@@ -181,7 +185,7 @@ impl Plan {
     pub fn reached(&self) -> Reached {
         let mut reached = Reached::default();
         for (planned, evaluation, export) in self.each() {
-            reached.extend(evaluation.graph.reached(export.state, &planned.platform));
+            reached.extend(evaluation.graph.reached(export.state, &planned.images));
         }
         reached
     }
@@ -190,13 +194,13 @@ impl Plan {
     pub fn outputs(&self, pins: &Pins, settings: &MarshalSettings) -> Vec<Output> {
         let marshalled = self.each().map(|(planned, evaluation, export)| {
             let options = marshal::Options {
-                platform: &planned.platform,
+                platform: &planned.images,
                 pins,
                 local_unique: &settings.local_unique,
                 context_excludes: &settings.context_excludes,
             };
             let (graph, state) = (&evaluation.graph, export.state);
-            let reached = graph.reached(state, &planned.platform).images.into_iter();
+            let reached = graph.reached(state, &planned.images).images.into_iter();
             let resolved = |(reference, platform): (Reference, Platform)| {
                 let image = pins.image(&reference, &platform)?;
                 Some((reference.with_digest(image.digest.clone()), platform))
@@ -205,7 +209,7 @@ impl Plan {
                 name: export.name.clone(),
                 platform: planned.platform.clone(),
                 definition: marshal::marshal(graph, state, &options),
-                config: image_config::compose(graph, state, &export.config, &planned.platform, pins),
+                config: image_config::compose(graph, state, &export.config, &planned.images, pins),
                 annotations: export.config.annotations.clone(),
                 images: reached.filter_map(resolved).collect(),
                 fixed_platform: export.platform.is_some() || export.config.says_platform(),

@@ -209,18 +209,28 @@ impl Graph {
         ValuesId(index(self.values.len() - 1))
     }
 
-    /// The platform that the script gave a state: its image's option or `state:platform()`.
+    /// The platform that the script gave a state: by `state:platform()`, else as its image's option.
     pub fn explicit_platform(&self, state: crate::State) -> Option<&Platform> {
+        self.said_platform(state, true)
+    }
+
+    /// The platform that the script gave the image that a state began with, whatever `state:platform()` says since.
+    pub fn image_platform(&self, state: crate::State) -> Option<&Platform> {
+        self.said_platform(state, false)
+    }
+
+    fn said_platform(&self, state: crate::State, of_runs: bool) -> Option<&Platform> {
         let mut id = state.values;
         loop {
             match self.values(id) {
-                Values::Platform { platform, .. } => return Some(platform),
+                Values::Platform { platform, .. } if of_runs => return Some(platform),
                 Values::Image(vertex) => return self.vertex(*vertex).op.image_platform(),
                 Values::Empty => return None,
                 Values::Env { parent, .. }
                 | Values::Workdir { parent, .. }
                 | Values::User { parent, .. }
-                | Values::Shell { parent, .. } => id = *parent,
+                | Values::Shell { parent, .. }
+                | Values::Platform { parent, .. } => id = *parent,
             }
         }
     }

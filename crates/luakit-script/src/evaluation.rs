@@ -70,6 +70,9 @@ pub struct Export {
     pub name: Option<String>,
     /// The platform that the script gave the export or its state.
     pub platform: Option<Platform>,
+    /// The platform of images without one of their own: the export's, or its state's image's. What
+    /// `state:platform()` says is for runs.
+    pub images: Option<Platform>,
     /// What is exported.
     pub state: State,
     /// What the image's config says beyond the state's own.

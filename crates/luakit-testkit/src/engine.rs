@@ -82,7 +82,10 @@ impl fmt::Display for Unavailable {
                 write!(f, "the test engine at `{}` does not answer: {why}", socket.display())?;
             }
         }
-        write!(f, "; start it with `cargo xtask engine up` (`{STATE_VARIABLE}` names another state folder)")
+        write!(
+            f,
+            "; start it with `cargo xtask engine up` (`{STATE_VARIABLE}` names another state folder)"
+        )
     }
 }
 
@@ -117,10 +120,9 @@ impl Engine {
             }
             Err(why) => return Err(Unavailable::Unreadable(file, why.to_string())),
         };
-        let facts: Facts = serde_json::from_slice(&text)
-            .map_err(|why| Unavailable::Unreadable(file, why.to_string()))?;
-        ping(&facts.docker_socket)
-            .map_err(|why| Unavailable::Silent(facts.docker_socket.clone(), why))?;
+        let facts: Facts =
+            serde_json::from_slice(&text).map_err(|why| Unavailable::Unreadable(file, why.to_string()))?;
+        ping(&facts.docker_socket).map_err(|why| Unavailable::Silent(facts.docker_socket.clone(), why))?;
         Ok(Self { facts })
     }
 

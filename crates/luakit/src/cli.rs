@@ -33,5 +33,9 @@ pub(crate) enum Command {
 pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
     // When not even this can be printed, there is nowhere to say so.
     let _unprintable = error.print();
-    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    if error.use_stderr() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
 }

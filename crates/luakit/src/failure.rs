@@ -46,7 +46,10 @@ impl Failure {
 
     /// A file or a stream can't be written.
     pub(crate) fn write(what: &str, error: &std::io::Error) -> Self {
-        Self::new(Kind::Build, Diagnostic::error("write", format!("can't write {what}: {error}")))
+        Self::new(
+            Kind::Build,
+            Diagnostic::error("write", format!("can't write {what}: {error}")),
+        )
     }
 
     /// The program itself can't go on.
@@ -56,7 +59,10 @@ impl Failure {
 
     /// The user interrupted.
     pub(crate) fn interrupted() -> Self {
-        Self::new(Kind::Interrupted, Diagnostic::error("interrupted", "the build was interrupted"))
+        Self::new(
+            Kind::Interrupted,
+            Diagnostic::error("interrupted", "the build was interrupted"),
+        )
     }
 
     /// Adds what to do about it.

@@ -9,14 +9,21 @@ use crate::failure::Failure;
 /// written as it is.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let special = std::fs::metadata(path).is_ok_and(|m| !m.is_file());
-    let written = if special { std::fs::write(path, bytes) } else { replace(path, bytes) };
+    let written = if special {
+        std::fs::write(path, bytes)
+    } else {
+        replace(path, bytes)
+    };
     written.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     // A link is followed: what it points at is what the user means.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let beside = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".luakit-").tempfile_in(beside)?;
     file.write_all(bytes)?;
     set_mode(file.as_file(), &path)?;

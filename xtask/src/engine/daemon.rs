@@ -49,7 +49,10 @@ pub(super) fn start(place: &Place, tools: &Tools) -> Result<Facts> {
     let loopback = place.loopback();
     let upstreams = format!("{loopback}:443");
     TcpListener::bind(&upstreams).with_context(|| {
-        format!("`{upstreams}` must be free, to stand in for {}: does a server here listen on port 443 of every address", UPSTREAMS.join(" and "))
+        format!(
+            "`{upstreams}` must be free, to stand in for {}: does a server here listen on port 443 of every address",
+            UPSTREAMS.join(" and ")
+        )
     })?;
     let registry = format!("127.0.0.1:{port}");
     let gateway = footprint::make_bridge(place)?;
@@ -65,13 +68,16 @@ pub(super) fn start(place: &Place, tools: &Tools) -> Result<Facts> {
     }
     let docker_host = format!("unix://{}", place.docker_socket().display());
     let docker_cli = tools.root.join("usr/bin/docker");
-    let version = output(
-        command(&docker_cli)
-            .env("DOCKER_HOST", &docker_host)
-            .args(["version", "--format", "{{.Server.Version}}"]),
-    )?;
+    let version = output(command(&docker_cli).env("DOCKER_HOST", &docker_host).args([
+        "version",
+        "--format",
+        "{{.Server.Version}}",
+    ]))?;
     let emulators = emulators_registered(&init, place)?;
-    let runs = std::iter::once("linux/amd64").chain(emulators).map(str::to_owned).collect();
+    let runs = std::iter::once("linux/amd64")
+        .chain(emulators)
+        .map(str::to_owned)
+        .collect();
     Ok(Facts {
         docker_socket: place.docker_socket(),
         docker_host,
@@ -101,7 +107,12 @@ pub(super) fn stop(place: &Place) -> Result<()> {
     }
     footprint::clear(place)?;
     remove_folder(&place.run())?;
-    for file in [place.root.join("pid"), place.root.join("init"), place.root.join(FACTS_FILE), place.docker_socket()] {
+    for file in [
+        place.root.join("pid"),
+        place.root.join("init"),
+        place.root.join(FACTS_FILE),
+        place.docker_socket(),
+    ] {
         match fs::remove_file(&file) {
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
                 return Err(why).with_context(|| format!("cannot remove `{}`", file.display()));
@@ -119,9 +130,8 @@ pub(super) fn stop(place: &Place) -> Result<()> {
 fn remaining(place: &Place) -> bool {
     let init = fs::read_to_string(place.root.join("init")).ok();
     let init = init.as_deref().and_then(|text| text.trim().split_once(' '));
-    let init_runs = init.is_some_and(|(pid, since)| {
-        pid.parse().ok().and_then(start_time).is_some_and(|now| now == since)
-    });
+    let init_runs =
+        init.is_some_and(|(pid, since)| pid.parse().ok().and_then(start_time).is_some_and(|now| now == since));
     pid(place).is_some() || init_runs
 }
 
@@ -132,7 +142,15 @@ fn spawn(place: &Place, tools: &Tools) -> Result<Child> {
     let log = OpenOptions::new().create(true).write(true).truncate(true).open(log)?;
     // `setsid`: the engine outlives the terminal and the job that started it.
     let mut init = command("setsid")
-        .args(["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"])
+        .args([
+            "unshare",
+            "--mount",
+            "--propagation",
+            "private",
+            "--pid",
+            "--fork",
+            "--kill-child",
+        ])
         .args(["--mount-proc", "/bin/sh"])
         .args([&script, &place.run(), &place.logs(), &place.served()])
         .env("PATH", tools.path())
@@ -173,7 +191,14 @@ fn wait_until_ready(place: &Place, init: &mut Child, registries: &[&str]) -> Res
         let ended = init.try_wait()?.is_some();
         if ended || Instant::now() > deadline {
             let mut logs = String::new();
-            for name in ["init.log", "registry.log", "upstreams.log", "packages.log", "containerd.log", "dockerd.log"] {
+            for name in [
+                "init.log",
+                "registry.log",
+                "upstreams.log",
+                "packages.log",
+                "containerd.log",
+                "dockerd.log",
+            ] {
                 logs.push_str(&format!("\n--- {name}\n{}", log_tail(place, name)));
             }
             bail!("the engine {}:{logs}", if ended { "ended" } else { "does not answer" });
@@ -188,10 +213,13 @@ fn log_tail(place: &Place, name: &str) -> String {
 
 /// The emulated platforms whose entries process 1 could register.
 fn emulators_registered(init: &Child, place: &Place) -> Result<Vec<&'static str>> {
-    let table = output(
-        command("nsenter")
-            .args(["--mount", "--target", &init_pid(init, place)?, "ls", "/proc/sys/fs/binfmt_misc"]),
-    )?;
+    let table = output(command("nsenter").args([
+        "--mount",
+        "--target",
+        &init_pid(init, place)?,
+        "ls",
+        "/proc/sys/fs/binfmt_misc",
+    ]))?;
     let named = |emulator: &str| format!("luakit-{}-{emulator}", place.id());
     Ok(EMULATED
         .iter()
@@ -210,7 +238,13 @@ fn init_pid(init: &Child, place: &Place) -> Result<String> {
 
 fn configure(place: &Place, tools: &Tools, registry: &str, upstreams: &str) -> Result<()> {
     let run = place.run();
-    for folder in [&run, &place.logs(), &place.registry(), &place.served(), &place.sockets()] {
+    for folder in [
+        &run,
+        &place.logs(),
+        &place.registry(),
+        &place.served(),
+        &place.sockets(),
+    ] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
     }
     let daemon = json!({
@@ -238,7 +272,10 @@ fn configure(place: &Place, tools: &Tools, registry: &str, upstreams: &str) -> R
     fs::write(run.join("registry.yml"), registry_config(place, registry))?;
     fs::write(run.join("upstreams.yml"), upstreams_config(place, upstreams))?;
     certify(&run, tools)?;
-    let hosts: String = UPSTREAMS.iter().map(|name| format!("{} {name}\n", place.loopback())).collect();
+    let hosts: String = UPSTREAMS
+        .iter()
+        .map(|name| format!("{} {name}\n", place.loopback()))
+        .collect();
     fs::write(run.join("hosts.more"), hosts)?;
     fs::write(run.join("binfmt"), binfmt_entries(place, tools))?;
     let plugins = place.root.join("docker-config/cli-plugins");
@@ -295,7 +332,15 @@ fn certify(run: &Path, tools: &Tools) -> Result<()> {
     let names: Vec<String> = UPSTREAMS.iter().map(|name| format!("DNS:{name}")).collect();
     output(
         command(tools.root.join("usr/bin/openssl"))
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ])
             .args(["-days", "365", "-subj", "/CN=luakit test engine", "-addext"])
             .arg(format!("subjectAltName={}", names.join(",")))
             .args(["-keyout", "key.pem", "-out", "certificate.pem"])
@@ -314,7 +359,11 @@ fn binfmt_entries(place: &Place, tools: &Tools) -> String {
         .iter()
         .map(|(_, emulator, magic, mask)| {
             let program = emulator_path(tools, emulator);
-            format!(":luakit-{}-{emulator}:M::{magic}:{mask}:{}:POCF\n", place.id(), program.display())
+            format!(
+                ":luakit-{}-{emulator}:M::{magic}:{mask}:{}:POCF\n",
+                place.id(),
+                program.display()
+            )
         })
         .collect()
 }

@@ -61,7 +61,15 @@ pub(super) fn clear(place: &Place) -> Result<()> {
     clear_cgroups(&place.cgroup())?;
     output(
         command("unshare")
-            .args(["--mount", "--propagation", "private", "/bin/sh", "-euc", CLEAR_EMULATORS, "sh"])
+            .args([
+                "--mount",
+                "--propagation",
+                "private",
+                "/bin/sh",
+                "-euc",
+                CLEAR_EMULATORS,
+                "sh",
+            ])
             .arg(place.id()),
     )?;
     Ok(())
@@ -69,11 +77,16 @@ pub(super) fn clear(place: &Place) -> Result<()> {
 
 fn free_subnet(place: &Place) -> Result<String> {
     let routes = output(command("ip").args(["-4", "-o", "route", "show", "table", "all"]))?;
-    let taken: Vec<(u32, u32)> =
-        routes.split_whitespace().filter_map(range_of).filter(|(from, to)| from <= to).collect();
+    let taken: Vec<(u32, u32)> = routes
+        .split_whitespace()
+        .filter_map(range_of)
+        .filter(|(from, to)| from <= to)
+        .collect();
     for attempt in 0..=u8::MAX {
         let subnet = place.subnet(attempt);
-        let Some((from, to)) = range_of(&format!("{subnet}.0/24")) else { continue };
+        let Some((from, to)) = range_of(&format!("{subnet}.0/24")) else {
+            continue;
+        };
         if taken.iter().all(|(low, high)| to < *low || *high < from) {
             return Ok(subnet);
         }

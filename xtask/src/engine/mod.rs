@@ -100,8 +100,8 @@ fn up(place: &Place) -> Result<()> {
 fn serve_images(place: &Place, mut facts: Facts) -> Result<()> {
     let apt = packages::Apt::prepare(place)?;
     let tools = packages::unpack_tools(place, &apt)?;
-    facts.images = images::provide(place, &apt, &tools, &facts.registry)
-        .context("the base images could not be made")?;
+    facts.images =
+        images::provide(place, &apt, &tools, &facts.registry).context("the base images could not be made")?;
     write_facts(place, &facts)?;
     print_environment(place, &facts);
     Ok(())
@@ -110,10 +110,16 @@ fn serve_images(place: &Place, mut facts: Facts) -> Result<()> {
 fn down(place: &Place, purge: bool) -> Result<()> {
     let ran = daemon::pid(place).is_some();
     daemon::stop(place)?;
-    println!("{}", if ran { "the engine is down" } else { "the engine was not running" });
+    println!(
+        "{}",
+        if ran {
+            "the engine is down"
+        } else {
+            "the engine was not running"
+        }
+    );
     if purge {
-        fs::remove_dir_all(&place.root)
-            .with_context(|| format!("cannot remove `{}`", place.root.display()))?;
+        fs::remove_dir_all(&place.root).with_context(|| format!("cannot remove `{}`", place.root.display()))?;
         println!("removed `{}`", place.root.display());
     }
     Ok(())
@@ -128,20 +134,36 @@ fn status(folder: &std::path::Path) -> Result<()> {
     print_environment(&place, engine.facts());
     println!("\nimages");
     for image in &engine.facts().images {
-        println!("  {:55} {}  {}", image.reference, image.digest, image.platforms.join(","));
+        println!(
+            "  {:55} {}  {}",
+            image.reference,
+            image.digest,
+            image.platforms.join(",")
+        );
     }
     Ok(())
 }
 
 fn print_environment(place: &Place, facts: &Facts) {
-    println!("  docker    {} (BuildKit inside, containerd image store)", facts.version);
-    println!("  registry  http://{} (also as {})", facts.registry, facts.mirrored.join(", "));
+    println!(
+        "  docker    {} (BuildKit inside, containerd image store)",
+        facts.version
+    );
+    println!(
+        "  registry  http://{} (also as {})",
+        facts.registry,
+        facts.mirrored.join(", ")
+    );
     println!("  images    {}", facts.images.len());
     println!("  runs      {}", facts.runs.join(", "));
     println!("  client    {}", facts.docker_cli.display());
     println!("\n  export DOCKER_HOST={}", facts.docker_host);
     println!("  export DOCKER_CONFIG={}", facts.docker_config.display());
-    println!("  export {}={}", luakit_testkit::engine::STATE_VARIABLE, place.root.display());
+    println!(
+        "  export {}={}",
+        luakit_testkit::engine::STATE_VARIABLE,
+        place.root.display()
+    );
 }
 
 /// Written last, and whole: a test that sees the file finds everything it names.
@@ -156,6 +178,7 @@ fn write_facts(place: &Place, facts: &Facts) -> Result<()> {
 fn lock(place: &Place) -> Result<File> {
     let path = place.root.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot write `{}`", path.display()))?;
-    file.lock().with_context(|| format!("cannot lock `{}`", path.display()))?;
+    file.lock()
+        .with_context(|| format!("cannot lock `{}`", path.display()))?;
     Ok(file)
 }

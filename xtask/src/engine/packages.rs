@@ -42,7 +42,17 @@ const TOOLS_STAMP: &str = "3";
 
 /// Programs of the machine that everything else rests on.
 const NEEDED: [&str; 11] = [
-    "apt-get", "dpkg", "gpgv", "gzip", "ip", "perl", "python3", "setsid", "sha256sum", "tar", "unshare",
+    "apt-get",
+    "dpkg",
+    "gpgv",
+    "gzip",
+    "ip",
+    "perl",
+    "python3",
+    "setsid",
+    "sha256sum",
+    "tar",
+    "unshare",
 ];
 
 /// A private apt.
@@ -58,7 +68,9 @@ impl Apt {
     pub(super) fn prepare(place: &Place) -> Result<Self> {
         for program in NEEDED {
             if !on_path(program) {
-                bail!("`{program}` is not on this machine: the test engine needs a Debian with apt, gpgv, perl, python3, util-linux and iproute2");
+                bail!(
+                    "`{program}` is not on this machine: the test engine needs a Debian with apt, gpgv, perl, python3, util-linux and iproute2"
+                );
             }
         }
         let machine = output(command("dpkg").arg("--print-architecture"))?;
@@ -72,7 +84,11 @@ impl Apt {
             Some(keyring) => keyring,
             None => bail!("no `{archive}` here: install the package `debian-archive-keyring`"),
         };
-        let apt = Self { folder: place.packages().join("apt"), mirror, keyring };
+        let apt = Self {
+            folder: place.packages().join("apt"),
+            mirror,
+            keyring,
+        };
         for sub in ["lists/partial", "cache/archives/partial", "state", "sources"] {
             fs::create_dir_all(apt.folder.join(sub))?;
         }
@@ -110,7 +126,10 @@ impl Apt {
         set("Dir::State::lists", &self.folder.join("lists").join(suite));
         set("Dir::Cache", &self.folder.join("cache"));
         set("Dir::Cache::pkgcache", Path::new(""));
-        set("Dir::Cache::srcpkgcache", &self.folder.join("cache").join(format!("{name}.bin")));
+        set(
+            "Dir::Cache::srcpkgcache",
+            &self.folder.join("cache").join(format!("{name}.bin")),
+        );
         apt.arg("-oAPT::Sandbox::User=root").arg("-oAcquire::Languages=none");
         apt.arg("-oAPT::Install-Recommends=false").arg("-oAcquire::Retries=3");
         if let Some(first) = architectures.first() {
@@ -129,19 +148,16 @@ impl Apt {
             return Ok(());
         }
         fs::create_dir_all(lists.join("partial"))?;
-        output(self.run("apt-get", suite, architectures)?.args(["update", "--error-on=any"]))?;
+        output(
+            self.run("apt-get", suite, architectures)?
+                .args(["update", "--error-on=any"]),
+        )?;
         fs::write(stamp, wanted)?;
         Ok(())
     }
 
     /// Downloads exactly `names` of a suite into `folder`.
-    pub(super) fn download(
-        &self,
-        suite: &str,
-        architecture: &str,
-        names: &[&str],
-        folder: &Path,
-    ) -> Result<()> {
+    pub(super) fn download(&self, suite: &str, architecture: &str, names: &[&str], folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
         let names = names.iter().map(|name| format!("{name}:{architecture}"));
         output(
@@ -156,7 +172,11 @@ impl Apt {
 
 /// The architectures whose lists a suite has.
 fn known_architectures(suite: &str) -> &'static [&'static str] {
-    if suite == ENGINE_SUITE { &["amd64"] } else { &ARCHITECTURES }
+    if suite == ENGINE_SUITE {
+        &["amd64"]
+    } else {
+        &ARCHITECTURES
+    }
 }
 
 /// The engine's programs.
@@ -177,7 +197,9 @@ impl Tools {
 
 /// Unpacks the engine's programs, unless they are there.
 pub(super) fn unpack_tools(place: &Place, apt: &Apt) -> Result<Tools> {
-    let tools = Tools { root: place.packages().join("tools") };
+    let tools = Tools {
+        root: place.packages().join("tools"),
+    };
     let stamp = place.packages().join("tools.stamp");
     if fs::read_to_string(&stamp).is_ok_and(|have| have == TOOLS_STAMP) {
         return Ok(tools);
@@ -186,15 +208,20 @@ pub(super) fn unpack_tools(place: &Place, apt: &Apt) -> Result<Tools> {
     std::thread::scope(|scope| {
         let other = scope.spawn(|| apt.update(IMAGE_SUITE, &ARCHITECTURES));
         apt.update(ENGINE_SUITE, known_architectures(ENGINE_SUITE))?;
-        other.join().unwrap_or_else(|_| bail!("fetching package lists panicked"))
+        other
+            .join()
+            .unwrap_or_else(|_| bail!("fetching package lists panicked"))
     })?;
     let debs = place.packages().join("debs");
     remove_folder(&debs)?;
     remove_folder(&tools.root)?;
     fs::create_dir_all(&tools.root)?;
     for suite in [ENGINE_SUITE, IMAGE_SUITE] {
-        let names: Vec<&str> =
-            TOOLS.iter().filter(|(_, of)| *of == suite).map(|(name, _)| *name).collect();
+        let names: Vec<&str> = TOOLS
+            .iter()
+            .filter(|(_, of)| *of == suite)
+            .map(|(name, _)| *name)
+            .collect();
         apt.download(suite, "amd64", &names, &debs)?;
     }
     shell(
@@ -239,17 +266,28 @@ fn machine_mirror() -> Result<(String, Option<String>)> {
     ]))?;
     for line in listed.lines() {
         let mut fields = line.split('|');
-        let (Some(uri), Some(release), Some("main")) = (fields.next(), fields.next(), fields.next())
-        else {
+        let (Some(uri), Some(release), Some("main")) = (fields.next(), fields.next(), fields.next()) else {
             continue;
         };
         // The archive proper: not its security updates, which lie elsewhere.
-        if ["bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"]
-            .contains(&release)
+        if [
+            "bullseye",
+            "bookworm",
+            "trixie",
+            "forky",
+            "sid",
+            "oldstable",
+            "stable",
+            "testing",
+            "unstable",
+        ]
+        .contains(&release)
         {
             let keyring = fields.next().filter(|path| path.starts_with('/')).map(str::to_owned);
             return Ok((uri.to_owned(), keyring));
         }
     }
-    bail!("no Debian archive among this machine's apt sources (`apt-get indextargets` lists none): the test engine is made of Debian's packages")
+    bail!(
+        "no Debian archive among this machine's apt sources (`apt-get indextargets` lists none): the test engine is made of Debian's packages"
+    )
 }

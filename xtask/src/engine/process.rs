@@ -13,7 +13,10 @@ const TAIL_LINES: usize = 30;
 /// A command with no standard input and a fixed locale.
 pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.stdin(Stdio::null()).env("LC_ALL", "C").env("DEBIAN_FRONTEND", "noninteractive");
+    command
+        .stdin(Stdio::null())
+        .env("LC_ALL", "C")
+        .env("DEBIAN_FRONTEND", "noninteractive");
     command
 }
 
@@ -31,7 +34,12 @@ pub(super) fn output(command: &mut Command) -> Result<String> {
 
 /// Runs a `/bin/sh -eu` script with `args` as `$1`…, in `folder`.
 pub(super) fn shell(script: &str, folder: &Path, args: &[&OsStr]) -> Result<String> {
-    output(command("/bin/sh").args(["-euc", script, "sh"]).args(args).current_dir(folder))
+    output(
+        command("/bin/sh")
+            .args(["-euc", script, "sh"])
+            .args(args)
+            .current_dir(folder),
+    )
 }
 
 /// The engine needs namespaces, mounts and a bridge.
@@ -42,7 +50,9 @@ pub(super) fn require_root() -> Result<()> {
         .find_map(|line| line.strip_prefix("Uid:"))
         .and_then(|ids| ids.split_whitespace().nth(1));
     if effective != Some("0") {
-        bail!("the test engine needs root, for namespaces, mounts and a bridge: run it with sudo, or in a machine of its own");
+        bail!(
+            "the test engine needs root, for namespaces, mounts and a bridge: run it with sudo, or in a machine of its own"
+        );
     }
     Ok(())
 }

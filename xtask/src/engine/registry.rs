@@ -24,7 +24,10 @@ pub(super) struct Registry {
 impl Registry {
     /// The registry at `HOST:PORT`.
     pub(super) fn new(address: &str) -> Self {
-        Self { address: address.to_owned(), homes: BTreeMap::new() }
+        Self {
+            address: address.to_owned(),
+            homes: BTreeMap::new(),
+        }
     }
 
     /// The digest that a tag names, if there is such a tag.
@@ -46,7 +49,9 @@ impl Registry {
             self.upload(repository, digest, file)
                 .with_context(|| format!("cannot push `{digest}` to `{repository}`"))?;
         }
-        self.homes.entry(digest.to_owned()).or_insert_with(|| repository.to_owned());
+        self.homes
+            .entry(digest.to_owned())
+            .or_insert_with(|| repository.to_owned());
         Ok(())
     }
 
@@ -96,7 +101,12 @@ impl Registry {
         body: &mut dyn Read,
         length: u64,
     ) -> Result<Response> {
-        let request = Request { method, host: &self.address, target, headers };
+        let request = Request {
+            method,
+            host: &self.address,
+            target,
+            headers,
+        };
         TcpStream::connect(&self.address)
             .and_then(|stream| exchange(stream, &request, body, length))
             .with_context(|| format!("the registry at `{}` does not answer", self.address))

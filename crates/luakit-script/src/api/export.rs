@@ -13,6 +13,7 @@ pub(super) fn export(call: &mut Call<'_>) -> Result<Out> {
         check_name(call, name)?;
     }
     let platform: Option<Platform> = call.option("platform")?;
+    let images = platform.clone().or_else(|| call.graph().image_platform(state).cloned());
     let platform = platform.or_else(|| call.graph().explicit_platform(state).cloned());
     let export = Export {
         config: config(call)?,
@@ -20,6 +21,7 @@ pub(super) fn export(call: &mut Call<'_>) -> Result<Out> {
         at: call.at(),
         name,
         platform,
+        images,
         state,
     };
     check_duplicate(call, &export)?;

@@ -60,12 +60,16 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
 /// A definition is binary, so it goes to no terminal; and `-o type=…` asks for what only an engine does.
 fn refuse_odd_outputs(args: &Args, printer: &Printer) -> Result<(), Failure> {
     match &args.output {
-        None if printer.stdout_is_terminal() => Err(Failure::usage("a definition is binary: it can't go to a terminal")
-            .hint("pipe it into `luakit solve`, or write it to a file with `-o FILE`")),
+        None if printer.stdout_is_terminal() => {
+            Err(Failure::usage("a definition is binary: it can't go to a terminal")
+                .hint("pipe it into `luakit solve`, or write it to a file with `-o FILE`"))
+        }
         Some(path) if path.to_string_lossy().starts_with("type=") => {
             let spec = path.display();
-            Err(Failure::usage(format!("`luakit build` writes definitions, and `{spec}` asks for a build"))
-                .hint(format!("`luakit build … | luakit solve --local context=. -o {spec}`")))
+            Err(Failure::usage(format!(
+                "`luakit build` writes definitions, and `{spec}` asks for a build"
+            ))
+            .hint(format!("`luakit build … | luakit solve --local context=. -o {spec}`")))
         }
         _ => Ok(()),
     }
@@ -80,8 +84,11 @@ fn keep_one(plan: &mut Plan, asked: &[Platform], printer: &Printer) -> Result<()
     }
     let all: Vec<String> = platforms.iter().map(Platform::to_string).collect();
     let several = || {
-        Failure::usage(format!("a definition holds one platform, and this one would be for {}", all.join(", ")))
-            .hint("choose one with `--platform`, and run `luakit build` once for each")
+        Failure::usage(format!(
+            "a definition holds one platform, and this one would be for {}",
+            all.join(", ")
+        ))
+        .hint("choose one with `--platform`, and run `luakit build` once for each")
     };
     if !asked.is_empty() {
         return Err(several());

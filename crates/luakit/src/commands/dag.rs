@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use luakit_frontend::{Plan, Selection};
-use luakit_llb::view::{self, Filter, Format};
 use luakit_llb::Pins;
+use luakit_llb::view::{self, Filter, Format};
 
 use crate::commands::script::ScriptArgs;
 use crate::export_record;
@@ -34,7 +34,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
-    let format: Format = args.format.parse().map_err(|e: view::UnknownFormat| Failure::usage(e.to_string()))?;
+    let format: Format = args
+        .format
+        .parse()
+        .map_err(|e: view::UnknownFormat| Failure::usage(e.to_string()))?;
     let filter = Filter::parse(args.filter.iter().map(String::as_str));
     let filter = filter.map_err(|e| Failure::usage(format!("`--filter`: {e}")))?;
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
@@ -51,8 +54,10 @@ fn render(script: &ScriptArgs, plan: &Plan, format: Format, filter: Filter) -> R
     let outputs = plan.outputs(&Pins::new(), &script.marshal_settings(None)?);
     if outputs.len() > 1 && matches!(format, Format::Dot | Format::Mermaid) {
         let platforms: Vec<String> = outputs.iter().map(|output| output.platform.to_string()).collect();
-        return Err(Failure::usage(format!("there is a graph for each of {}", platforms.join(", ")))
-            .hint("choose one with `--platform`"));
+        return Err(
+            Failure::usage(format!("there is a graph for each of {}", platforms.join(", ")))
+                .hint("choose one with `--platform`"),
+        );
     }
     let options = view::Options {
         filter,

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use luakit_diagnostic::Diagnostic;
+use luakit_frontend::Selection;
 use luakit_frontend::fetch::{Fetcher, GitCommand, Secrets};
 use luakit_frontend::lock::{self, Change, LockError, Update};
 use luakit_frontend::resolve::Network;
-use luakit_frontend::Selection;
 use luakit_llb::Pins;
 
 use crate::commands::resolution::{LockFile, RegistryArgs, block_on};
@@ -50,14 +50,17 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let parallel = network.parallel;
     let fetcher = Fetcher::new(network, GitCommand::default(), Secrets::default());
     let known = old.clone().unwrap_or_default();
-    let pins = block_on(lock::bring_up_to_date(&known, &reached, &update, &registry, &fetcher, parallel))?;
+    let pins = block_on(lock::bring_up_to_date(
+        &known, &reached, &update, &registry, &fetcher, parallel,
+    ))?;
     let pins = pins.map_err(lock_failure)?;
     report(&file, &known, &pins, printer);
     if old.as_ref() != Some(&pins) {
         output_file::write(&file.path, lock::write(&pins).as_bytes())?;
     }
     if args.policy {
-        let policy = lock::source_policy(&pins).map_err(|e| Failure::new(Kind::Build, Diagnostic::error("policy", e.to_string())))?;
+        let policy = lock::source_policy(&pins)
+            .map_err(|e| Failure::new(Kind::Build, Diagnostic::error("policy", e.to_string())))?;
         printer.data(policy.as_bytes())?;
     }
     Ok(())

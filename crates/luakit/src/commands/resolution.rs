@@ -59,7 +59,11 @@ impl ResolutionArgs {
             lock::check(&reached, &locked).map_err(|e| Failure::new(Kind::Script, e.diagnostic()))?;
         }
         let pins = lock::select(&reached, &locked);
-        if reached.images.iter().all(|(reference, platform)| pins.image(reference, platform).is_some()) {
+        if reached
+            .images
+            .iter()
+            .all(|(reference, platform)| pins.image(reference, platform).is_some())
+        {
             return Ok(pins);
         }
         let registry = self.registries.registry(&Environment::read())?;
@@ -93,11 +97,18 @@ impl RegistryArgs {
             no_proxy: environment.no_proxy.clone(),
             ..Network::default()
         };
-        Ok(Registry::new(self.config(environment)?, environment.docker_config.clone(), network))
+        Ok(Registry::new(
+            self.config(environment)?,
+            environment.docker_config.clone(),
+            network,
+        ))
     }
 
     fn config(&self, environment: &Environment) -> Result<RegistryConfig, Failure> {
-        let default = environment.config_home.as_ref().map(|dir| dir.join("luakit/registries.toml"));
+        let default = environment
+            .config_home
+            .as_ref()
+            .map(|dir| dir.join("luakit/registries.toml"));
         let Some(path) = self.registry_config.clone().or(default) else {
             return Ok(RegistryConfig::default());
         };
@@ -130,9 +141,13 @@ impl LockFile {
     /// What it pins; `None` when it isn't there, unless it must be.
     pub(crate) fn read(&self, required: bool) -> Result<Option<Pins>, Failure> {
         match read_document(&self.path)? {
-            Some(file) => lock::parse(file).map(Some).map_err(|e| document_failure(Kind::Script, &e)),
-            None if required => Err(Failure::usage(format!("there is no lock file `{}`", self.path.display()))
-                .hint("`luakit lock` writes one")),
+            Some(file) => lock::parse(file)
+                .map(Some)
+                .map_err(|e| document_failure(Kind::Script, &e)),
+            None if required => Err(
+                Failure::usage(format!("there is no lock file `{}`", self.path.display()))
+                    .hint("`luakit lock` writes one"),
+            ),
             None => Ok(None),
         }
     }

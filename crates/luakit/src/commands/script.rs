@@ -81,7 +81,12 @@ impl ScriptArgs {
 
     /// The patterns of the ignore file: the script's own, else the context's.
     fn context_excludes(&self) -> Result<Vec<String>, Failure> {
-        let script = self.script.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let script = self
+            .script
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let [own, contexts] = ignore::candidates(&script);
         for path in [self.script_dir().join(own), self.context.join(contexts)] {
             match std::fs::read(&path) {
@@ -127,8 +132,14 @@ impl ScriptArgs {
     pub(crate) fn context_dir(&self) -> Result<&Path, Failure> {
         match std::fs::metadata(&self.context) {
             Ok(metadata) if metadata.is_dir() => Ok(&self.context),
-            Ok(_) => Err(Failure::usage(format!("the context `{}` is not a directory", self.context.display()))),
-            Err(e) => Err(Failure::usage(format!("can't read the context `{}`: {e}", self.context.display()))),
+            Ok(_) => Err(Failure::usage(format!(
+                "the context `{}` is not a directory",
+                self.context.display()
+            ))),
+            Err(e) => Err(Failure::usage(format!(
+                "can't read the context `{}`: {e}",
+                self.context.display()
+            ))),
         }
     }
 
@@ -189,7 +200,9 @@ pub(crate) fn parse_platform(text: &str) -> Result<Platform, String> {
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration: it must be like `30s`, `500ms`, `2m` or `1h`");
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit {
         "ms" => 0.001,

@@ -23,7 +23,12 @@ fn every_pair_gives_the_definition_of_the_go_client() {
         }
     }
     assert!(cases.len() >= 129, "only {} cases", cases.len());
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 fn data_dir() -> PathBuf {
@@ -53,7 +58,11 @@ fn check(case: &Value) -> Result<(), String> {
     }
     let golden = read(&format!("{name}.pb"));
     if golden.is_empty() {
-        return if run.stdout().is_empty() { Ok(()) } else { Err("not empty".to_owned()) };
+        return if run.stdout().is_empty() {
+            Ok(())
+        } else {
+            Err("not empty".to_owned())
+        };
     }
     compare(run.stdout(), &golden)
 }
@@ -63,7 +72,11 @@ fn lock_file(images: &serde_json::Map<String, Value>) -> String {
     let mut text = String::from("version = 1\n");
     for (reference, image) in images {
         let config = &image["config"];
-        let platform = format!("{}/{}", config["os"].as_str().unwrap(), config["architecture"].as_str().unwrap());
+        let platform = format!(
+            "{}/{}",
+            config["os"].as_str().unwrap(),
+            config["architecture"].as_str().unwrap()
+        );
         write!(
             text,
             "\n[[image]]\nref = \"{reference}\"\nplatform = \"{platform}\"\ndigest = {}\nconfig = '{config}'\n",
@@ -80,7 +93,11 @@ fn compare(ours: &[u8], golden: &[u8]) -> Result<(), String> {
     for (i, (our, theirs)) in ours.def.iter().zip(&golden.def).enumerate() {
         if our != theirs {
             let decoded = |bytes: &[u8]| format!("{:#?}", pb::Op::decode(bytes));
-            return Err(format!("op {i} differs:\n{}\nexpected\n{}", decoded(our), decoded(theirs)));
+            return Err(format!(
+                "op {i} differs:\n{}\nexpected\n{}",
+                decoded(our),
+                decoded(theirs)
+            ));
         }
     }
     if ours.def.len() != golden.def.len() {

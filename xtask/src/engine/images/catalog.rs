@@ -25,8 +25,11 @@ pub(super) struct Variant {
 }
 
 /// The images' platforms, with Debian's name of each architecture.
-pub(super) const PLATFORMS: [(&str, &str); 3] =
-    [("linux/amd64", "amd64"), ("linux/arm64", "arm64"), ("linux/arm/v7", "armhf")];
+pub(super) const PLATFORMS: [(&str, &str); 3] = [
+    ("linux/amd64", "amd64"),
+    ("linux/arm64", "arm64"),
+    ("linux/arm/v7", "armhf"),
+];
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const GO_ENV: &[&str] = &[
@@ -72,7 +75,11 @@ pub(super) fn all() -> Vec<Image> {
             cmd: &["/bin/bash"],
             ..image("fedora", &["39", "latest"])
         },
-        go("golang", &["1.21", "1.21-bookworm", "1", "latest"], &["buildpack", "go-amd64"]),
+        go(
+            "golang",
+            &["1.21", "1.21-bookworm", "1", "latest"],
+            &["buildpack", "go-amd64"],
+        ),
         Image {
             env: GO_ENV,
             workdir: "/go",
@@ -87,7 +94,11 @@ pub(super) fn all() -> Vec<Image> {
         },
         Image {
             env: PYTHON_ENV,
-            ..debian("python", &["3.11", "3.11-slim", "3.11-slim-bookworm", "slim", "latest"], &["python"])
+            ..debian(
+                "python",
+                &["3.11", "3.11-slim", "3.11-slim-bookworm", "slim", "latest"],
+                &["python"],
+            )
         },
         Image {
             env: RUST_ENV,
@@ -128,8 +139,15 @@ fn go(repository: &str, tags: &[&str], layers: &[&str]) -> Image {
     image.env = GO_ENV;
     image.workdir = "/go";
     for (platform, arch) in PLATFORMS.into_iter().skip(1) {
-        let layers = [format!("busybox-{arch}"), format!("go-{arch}"), format!("go-foreign-{arch}")];
-        image.variants.push(Variant { platform, layers: layers.to_vec() });
+        let layers = [
+            format!("busybox-{arch}"),
+            format!("go-{arch}"),
+            format!("go-foreign-{arch}"),
+        ];
+        image.variants.push(Variant {
+            platform,
+            layers: layers.to_vec(),
+        });
     }
     image
 }
@@ -143,7 +161,11 @@ fn node(tags: &[&str], layers: &[&str]) -> Image {
 }
 
 fn debian(repository: &str, tags: &[&str], layers: &[&str]) -> Image {
-    let cmd: &[&str] = if repository == "python" { &["python3"] } else { &["bash"] };
+    let cmd: &[&str] = if repository == "python" {
+        &["python3"]
+    } else {
+        &["bash"]
+    };
     Image {
         variants: amd64(&[&DEBIAN, layers].concat()),
         cmd,
@@ -172,7 +194,10 @@ fn named(repository: &str, tags: &[&str]) -> Image {
 
 fn amd64(layers: &[&str]) -> Vec<Variant> {
     let layers = layers.iter().map(|name| (*name).to_owned()).collect();
-    vec![Variant { platform: "linux/amd64", layers }]
+    vec![Variant {
+        platform: "linux/amd64",
+        layers,
+    }]
 }
 
 /// A variant for each platform, with `ARCH` in a layer's name replaced.
@@ -200,7 +225,11 @@ mod tests {
                     let recipe = recipes.iter().find(|recipe| recipe.name == *name);
                     let recipe = recipe.unwrap_or_else(|| panic!("no recipe for `{name}`"));
                     for below in &recipe.below {
-                        assert!(present.contains(below), "{} lacks `{below}` below `{name}`", image.repository);
+                        assert!(
+                            present.contains(below),
+                            "{} lacks `{below}` below `{name}`",
+                            image.repository
+                        );
                     }
                     present.insert(name.clone());
                 }
@@ -213,7 +242,10 @@ mod tests {
         let mut seen = BTreeSet::new();
         for image in super::all() {
             for tag in &image.tags {
-                assert!(seen.insert(format!("{}/{}:{tag}", image.host, image.repository)), "{tag}");
+                assert!(
+                    seen.insert(format!("{}/{}:{tag}", image.host, image.repository)),
+                    "{tag}"
+                );
             }
         }
     }

@@ -74,10 +74,8 @@ impl Workshop<'_> {
         self.fetch_wheels(recipe.wheels, &folder.join("wheels"))?;
         self.run(recipe, &folder, needs)?;
 
-        let read = |name: &str| {
-            fs::read_to_string(folder.join(name))
-                .with_context(|| format!("`layer.sh` wrote no `{name}`"))
-        };
+        let read =
+            |name: &str| fs::read_to_string(folder.join(name)).with_context(|| format!("`layer.sh` wrote no `{name}`"));
         let digest_in = |text: String| match text.split_whitespace().next() {
             Some(digest) if digest.len() == 64 => Ok(format!("sha256:{digest}")),
             _ => bail!("`sha256sum` wrote no digest"),
@@ -106,13 +104,28 @@ impl Workshop<'_> {
         let pip = fs::read_dir(&wheels)?
             .flatten()
             .map(|entry| entry.path())
-            .find(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"pip-")))
+            .find(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.as_encoded_bytes().starts_with(b"pip-"))
+            })
             .context("the package `python3-pip-whl` holds no pip")?;
         output(
             command("/usr/bin/python3")
                 .arg(pip.join("pip"))
-                .args(["download", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"])
-                .args(["--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux2014_x86_64"])
+                .args([
+                    "download",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                    "--only-binary=:all:",
+                ])
+                .args([
+                    "--python-version",
+                    "3.11",
+                    "--implementation",
+                    "cp",
+                    "--platform",
+                    "manylinux2014_x86_64",
+                ])
                 .arg("--dest")
                 .arg(folder)
                 .args(requirements),

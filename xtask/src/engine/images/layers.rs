@@ -27,8 +27,11 @@ const PACKAGES: &[(&str, &[&str])] = &[
 ];
 
 /// What `apk` installs on foreign architectures.
-const FOREIGN_PACKAGES: &[(&str, &[&str])] =
-    &[("ca-certificates", &["=ca-certificates"]), ("curl", &["curl"]), ("git", &["git"])];
+const FOREIGN_PACKAGES: &[(&str, &[&str])] = &[
+    ("ca-certificates", &["=ca-certificates"]),
+    ("curl", &["curl"]),
+    ("git", &["git"]),
+];
 
 /// The name of the recipe of `apk`'s packages for an architecture.
 pub(super) fn packages_of(arch: &str) -> String {
@@ -42,13 +45,36 @@ pub(super) fn all() -> Vec<Recipe> {
         layer(
             "debian-packages",
             &["debian"],
-            Source::Repository(&["ca-certificates", "curl", "git", "jq", "make", "netbase", "openssl", "tzdata", "vim-tiny"]),
+            Source::Repository(&[
+                "ca-certificates",
+                "curl",
+                "git",
+                "jq",
+                "make",
+                "netbase",
+                "openssl",
+                "tzdata",
+                "vim-tiny",
+            ]),
             include_str!("files/debian-packages.sh"),
         ),
         layer(
             "buildpack",
             &["debian"],
-            Source::Apt(&["ca-certificates", "curl", "gcc", "git", "libc6-dev", "make", "netbase", "patch", "procps", "unzip", "wget", "xz-utils"]),
+            Source::Apt(&[
+                "ca-certificates",
+                "curl",
+                "gcc",
+                "git",
+                "libc6-dev",
+                "make",
+                "netbase",
+                "patch",
+                "procps",
+                "unzip",
+                "wget",
+                "xz-utils",
+            ]),
             "",
         ),
         Recipe {
@@ -56,7 +82,15 @@ pub(super) fn all() -> Vec<Recipe> {
             ..layer(
                 "python",
                 &["debian"],
-                Source::Apt(&["binutils", "ca-certificates", "libpython3.11", "netbase", "python3", "python3-pip", "tzdata"]),
+                Source::Apt(&[
+                    "binutils",
+                    "ca-certificates",
+                    "libpython3.11",
+                    "netbase",
+                    "python3",
+                    "python3-pip",
+                    "tzdata",
+                ]),
                 include_str!("files/python.sh"),
             )
         },
@@ -65,7 +99,12 @@ pub(super) fn all() -> Vec<Recipe> {
             files: &[("docker-entrypoint.sh", include_str!("files/node-entrypoint"))],
             ..layer("node", &[], Source::Nothing, include_str!("files/node.sh"))
         },
-        layer("node-debian", &["debian"], Source::Nothing, include_str!("files/node-user.sh")),
+        layer(
+            "node-debian",
+            &["debian"],
+            Source::Nothing,
+            include_str!("files/node-user.sh"),
+        ),
     ];
     for (_, arch) in PLATFORMS {
         layers.extend(of_architecture(arch));
@@ -138,10 +177,18 @@ fn of_architecture(arch: &'static str) -> [Recipe; 3] {
     let packages = if arch == "amd64" {
         Recipe {
             beside: &["node"],
-            ..layer(&packages_of(arch), &[], Source::Bundles(PACKAGES), include_str!("files/packages.sh"))
+            ..layer(
+                &packages_of(arch),
+                &[],
+                Source::Bundles(PACKAGES),
+                include_str!("files/packages.sh"),
+            )
         }
     } else {
-        Recipe { arch, ..layer(&packages_of(arch), &[], Source::Bundles(FOREIGN_PACKAGES), "") }
+        Recipe {
+            arch,
+            ..layer(&packages_of(arch), &[], Source::Bundles(FOREIGN_PACKAGES), "")
+        }
     };
     [busybox, go, packages]
 }
@@ -156,12 +203,20 @@ fn releases() -> Vec<Recipe> {
         })
         .collect();
     for (version, codename) in [("22.04", "jammy"), ("24.04", "noble")] {
-        let finish = format!("version={version}\ncodename={codename}\n{}", include_str!("files/ubuntu.sh"));
+        let finish = format!(
+            "version={version}\ncodename={codename}\n{}",
+            include_str!("files/ubuntu.sh")
+        );
         releases.push(layer(&format!("ubuntu-{version}"), &[], Source::Nothing, &finish));
     }
     releases.push(Recipe {
         files: &[("dnf", include_str!("files/dnf"))],
-        ..layer("fedora-39", &["busybox-amd64"], Source::Unpack(&["bash"]), include_str!("files/fedora.sh"))
+        ..layer(
+            "fedora-39",
+            &["busybox-amd64"],
+            Source::Unpack(&["bash"]),
+            include_str!("files/fedora.sh"),
+        )
     });
     releases
 }

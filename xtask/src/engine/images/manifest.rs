@@ -7,8 +7,8 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::layer::Made;
 use super::catalog::{Image, Variant};
+use super::layer::Made;
 
 /// The media type of an index.
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -86,7 +86,12 @@ pub(super) fn of(image: &Image, variant: &Variant, layers: &[&Made]) -> Result<M
         "layers": described,
     }))?;
     let layers = layers.iter().map(|layer| (*layer).clone()).collect();
-    Ok(Manifest { config, manifest, layers, platform: Value::Object(platform) })
+    Ok(Manifest {
+        config,
+        manifest,
+        layers,
+        platform: Value::Object(platform),
+    })
 }
 
 /// Writes the index of an image's platforms.

@@ -22,20 +22,15 @@ use luakit_testkit::engine;
 use super::packages::{ARCHITECTURES, Apt, IMAGE_SUITE, Tools};
 use super::place::Place;
 use super::registry::Registry;
-use layer::{Made, Workshop};
 use catalog::Image;
+use layer::{Made, Workshop};
 use recipes::Recipe;
 
 /// How many layers are made at once: each is mostly one process at work.
 const HANDS: usize = 3;
 
 /// Makes what is missing, and pushes what the registry lacks. The result is sorted by reference.
-pub(super) fn provide(
-    place: &Place,
-    apt: &Apt,
-    tools: &Tools,
-    registry: &str,
-) -> Result<Vec<engine::Image>> {
+pub(super) fn provide(place: &Place, apt: &Apt, tools: &Tools, registry: &str) -> Result<Vec<engine::Image>> {
     let recipes = layers::all();
     let layers = make_layers(place, apt, tools, &recipes)?;
     serve_packages(place, &layers)?;
@@ -53,7 +48,9 @@ pub(super) fn provide(
 /// Shows what the images' `apk` installs to the server of packages, by `apk`'s names of architectures.
 fn serve_packages(place: &Place, layers: &BTreeMap<String, Made>) -> Result<()> {
     for (arch, name) in layers::APK_ARCHITECTURES {
-        let made = layers.get(&layers::packages_of(arch)).context("no packages for `apk`")?;
+        let made = layers
+            .get(&layers::packages_of(arch))
+            .context("no packages for `apk`")?;
         let link = place.served().join(name);
         if fs::read_link(&link).is_ok_and(|target| target == made.root) {
             continue;
@@ -69,12 +66,7 @@ fn serve_packages(place: &Place, layers: &BTreeMap<String, Made>) -> Result<()> 
 }
 
 /// All layers, by name.
-fn make_layers(
-    place: &Place,
-    apt: &Apt,
-    tools: &Tools,
-    recipes: &[Recipe],
-) -> Result<BTreeMap<String, Made>> {
+fn make_layers(place: &Place, apt: &Apt, tools: &Tools, recipes: &[Recipe]) -> Result<BTreeMap<String, Made>> {
     let mut made = BTreeMap::new();
     let mut hashes = BTreeMap::new();
     let mut missing = Vec::new();
@@ -93,11 +85,14 @@ fn make_layers(
     }
     println!("making {} layers of the base images", missing.len());
     apt.update(IMAGE_SUITE, &ARCHITECTURES)?;
-    let workshop = Workshop { apt, tools, folder: place.images() };
+    let workshop = Workshop {
+        apt,
+        tools,
+        folder: place.images(),
+    };
     let state = Mutex::new((missing, made));
     thread::scope(|scope| {
-        let hands: Vec<_> =
-            (0..HANDS).map(|_| scope.spawn(|| work(&workshop, &state))).collect();
+        let hands: Vec<_> = (0..HANDS).map(|_| scope.spawn(|| work(&workshop, &state))).collect();
         for hand in hands {
             hand.join().map_err(|_| anyhow!("making a layer panicked"))??;
         }
@@ -127,8 +122,7 @@ fn work(workshop: &Workshop<'_>, state: &Shared<'_>) -> Result<()> {
                 continue;
             };
             let (recipe, hash) = missing.remove(next);
-            let needs: Option<Vec<Made>> =
-                recipe.needs().map(|name| made.get(name).cloned()).collect();
+            let needs: Option<Vec<Made>> = recipe.needs().map(|name| made.get(name).cloned()).collect();
             (recipe, hash, needs.unwrap_or_default())
         };
         match workshop.make(recipe, &hash, &needs) {
@@ -164,8 +158,11 @@ fn publish(
         manifests.push(manifest::of(image, variant, &layers)?);
     }
     let index = manifest::index(&manifests)?;
-    let platforms: Vec<String> =
-        image.variants.iter().map(|variant| variant.platform.to_owned()).collect();
+    let platforms: Vec<String> = image
+        .variants
+        .iter()
+        .map(|variant| variant.platform.to_owned())
+        .collect();
     let mut published = Vec::new();
     for tag in &image.tags {
         if registry.digest(&image.repository, tag)?.as_deref() != Some(index.digest.as_str()) {
@@ -177,16 +174,14 @@ fn publish(
                 fs::write(&config, &one.config.content)?;
                 registry.push_blob(&image.repository, &one.config.digest, &config)?;
                 let content = &one.manifest;
-                registry.push_manifest(
-                    &image.repository,
-                    &content.digest,
-                    manifest::MANIFEST,
-                    &content.content,
-                )?;
+                registry.push_manifest(&image.repository, &content.digest, manifest::MANIFEST, &content.content)?;
             }
             registry.push_manifest(&image.repository, tag, manifest::INDEX, &index.content)?;
             if registry.digest(&image.repository, tag)?.as_deref() != Some(index.digest.as_str()) {
-                bail!("the registry does not keep `{}:{tag}` as it was pushed", image.repository);
+                bail!(
+                    "the registry does not keep `{}:{tag}` as it was pushed",
+                    image.repository
+                );
             }
         }
         published.push(engine::Image {

@@ -28,7 +28,9 @@ pub(crate) async fn connect(addr: Option<&str>, environment: &Environment) -> Re
             Err(error) => tried.push(error.to_string()),
         }
     }
-    let diagnostic = tried.into_iter().fold(Diagnostic::error("no-engine", "no engine found"), Diagnostic::with_note);
+    let diagnostic = tried
+        .into_iter()
+        .fold(Diagnostic::error("no-engine", "no engine found"), Diagnostic::with_note);
     let hint = "start Docker, or name a BuildKit daemon with `--addr unix://PATH` or `BUILDKIT_HOST`";
     Err(Failure::new(Kind::NoEngine, diagnostic.with_hint(hint)))
 }

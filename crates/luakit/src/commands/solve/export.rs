@@ -64,7 +64,9 @@ impl FromStr for Spec {
         let mut dest = None;
         let mut attrs = BTreeMap::new();
         for field in text.split(',') {
-            let (key, value) = field.split_once('=').ok_or_else(|| format!("`{field}` must be KEY=VALUE"))?;
+            let (key, value) = field
+                .split_once('=')
+                .ok_or_else(|| format!("`{field}` must be KEY=VALUE"))?;
             let again = match key {
                 "type" => kind.replace(parse_kind(value)?).is_some(),
                 "dest" | "output" => dest.replace(value.to_owned()).is_some(),
@@ -177,7 +179,10 @@ pub(crate) fn finish(mut exports: Vec<Export>, record: Option<&ExportRecord>) ->
             ExportKind::Image | ExportKind::Archive(Archive::Oci | Archive::Docker, _)
         );
         for (key, value) in record.iter().flat_map(|record| &record.annotations).filter(|_| image) {
-            export.attrs.entry(format!("annotation.{key}")).or_insert_with(|| value.clone());
+            export
+                .attrs
+                .entry(format!("annotation.{key}"))
+                .or_insert_with(|| value.clone());
         }
     }
     exports
@@ -188,7 +193,10 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> String {
-        text.parse::<Spec>().map_or_else(|e| e, |spec| format!("{:?} {:?} {:?}", spec.kind, spec.dest, spec.attrs))
+        text.parse::<Spec>().map_or_else(
+            |e| e,
+            |spec| format!("{:?} {:?} {:?}", spec.kind, spec.dest, spec.attrs),
+        )
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use luakit_buildkit::progress::plain::PlainProgress;
 use luakit_buildkit::progress::Event;
+use luakit_buildkit::progress::plain::PlainProgress;
 use luakit_buildkit::{BuildRequest, Engine, PlatformResult};
 use luakit_llb::definition::ExportRecord;
 use luakit_llb::{Definition, Platform};
@@ -92,11 +92,16 @@ async fn build(
     let quiet = progress == "quiet";
     let mut observer = |event: Event| match event {
         Event::Update(update) if !quiet => {
-            plain.feed(&update, started.elapsed()).iter().for_each(|line| printer.line(line));
+            plain
+                .feed(&update, started.elapsed())
+                .iter()
+                .for_each(|line| printer.line(line));
         }
         Event::Update(_) => {}
         Event::SkippedDevice { local, path } => {
-            printer.warning(&format!("`{path}` in the local directory `{local}` is a device, and was left out"));
+            printer.warning(&format!(
+                "`{path}` in the local directory `{local}` is a device, and was left out"
+            ));
         }
     };
     let outcome = tokio::select! {
@@ -129,7 +134,8 @@ fn read_definition() -> Result<Definition, Failure> {
     let mut bytes = Vec::new();
     let read = stdin.lock().read_to_end(&mut bytes);
     read.map_err(|e| Failure::usage(format!("can't read the definition on stdin: {e}")))?;
-    let wrong = |message: String| Failure::new(Kind::Usage, luakit_diagnostic::Diagnostic::error("definition", message));
+    let wrong =
+        |message: String| Failure::new(Kind::Usage, luakit_diagnostic::Diagnostic::error("definition", message));
     let definition = Definition::from_bytes(&bytes).map_err(|e| wrong(e.to_string()))?;
     if definition.is_scratch() && !bytes.is_empty() {
         return Err(wrong("the definition on stdin has no operations".to_owned()));

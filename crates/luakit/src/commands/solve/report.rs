@@ -18,13 +18,21 @@ pub(crate) fn failure(error: &BuildError, definition: &Definition) -> Failure {
             return Failure::new(Kind::Usage, diagnostic);
         }
         BuildError::LocalDir { .. } => return Failure::usage(error.to_string()),
-        BuildError::Connect(_) => return Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string())),
+        BuildError::Connect(_) => {
+            return Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()));
+        }
         BuildError::Unsupported { missing, .. } => {
             let places = missing.iter().filter_map(|cap| {
-                let sources = cap.vertices.iter().find_map(|digest| places(definition, digest).into_iter().next());
+                let sources = cap
+                    .vertices
+                    .iter()
+                    .find_map(|digest| places(definition, digest).into_iter().next());
                 sources.map(|(file, line)| format!("`{}` is needed at {}:{line}", cap.cap, file.name))
             });
-            places.fold(Diagnostic::error("unsupported", error.to_string()), Diagnostic::with_note)
+            places.fold(
+                Diagnostic::error("unsupported", error.to_string()),
+                Diagnostic::with_note,
+            )
         }
         _ => Diagnostic::error("build", error.to_string()),
     };
@@ -39,7 +47,11 @@ fn step_diagnostic(step: &StepFailure, definition: &Definition) -> Diagnostic {
         None => format!("`{name}` failed: {}", step.message),
     };
     let mut diagnostic = Diagnostic::error("step-failed", message);
-    let mut places = step.vertex.as_deref().map(|digest| places(definition, digest)).unwrap_or_default();
+    let mut places = step
+        .vertex
+        .as_deref()
+        .map(|digest| places(definition, digest))
+        .unwrap_or_default();
     if places.is_empty() {
         places = step.sources.iter().filter_map(excerpt_place).collect();
     }
@@ -66,14 +78,20 @@ fn places(definition: &Definition, digest: &str) -> Vec<(Arc<SourceFile>, u32)> 
     let Some(source) = &definition.message().source else {
         return Vec::new();
     };
-    let entry = source.locations.iter().find(|entry| entry.key.as_deref() == Some(digest));
+    let entry = source
+        .locations
+        .iter()
+        .find(|entry| entry.key.as_deref() == Some(digest));
     let locations = entry.and_then(|entry| entry.value.as_ref());
-    let places = locations.iter().flat_map(|locations| &locations.locations).filter_map(|location| {
-        let info = source.infos.get(usize::try_from(location.source_index).ok()?)?;
-        let start = location.ranges.first()?.start?;
-        let file = SourceFile::new(info.filename.as_str(), info.data.as_slice());
-        Some((file, u32::try_from(start.line).ok()?))
-    });
+    let places = locations
+        .iter()
+        .flat_map(|locations| &locations.locations)
+        .filter_map(|location| {
+            let info = source.infos.get(usize::try_from(location.source_index).ok()?)?;
+            let start = location.ranges.first()?.start?;
+            let file = SourceFile::new(info.filename.as_str(), info.data.as_slice());
+            Some((file, u32::try_from(start.line).ok()?))
+        });
     places.collect()
 }
 

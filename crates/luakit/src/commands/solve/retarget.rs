@@ -60,7 +60,10 @@ async fn check_images(
     let registry = registries.registry(environment)?;
     let mut requests = Vec::new();
     for image in images {
-        let reference: Reference = image.reference.parse().map_err(|_| refused("the definition's record is damaged"))?;
+        let reference: Reference = image
+            .reference
+            .parse()
+            .map_err(|_| refused("the definition's record is damaged"))?;
         requests.push((reference.clone(), image.platform.clone()));
         requests.push((reference, platform.clone()));
     }

@@ -20,7 +20,9 @@ fn parse(tag: &str, printer: &Printer) -> Result<String, Failure> {
     if let Some(name) = with_platform_tag(tag)
         && let Ok(normal) = normalised(&name)
     {
-        printer.warning(&format!("`{tag}` can't name an image: a tag has no slash; it is named `{name}`"));
+        printer.warning(&format!(
+            "`{tag}` can't name an image: a tag has no slash; it is named `{name}`"
+        ));
         return Ok(normal);
     }
     Err(error)
@@ -28,7 +30,9 @@ fn parse(tag: &str, printer: &Printer) -> Result<String, Failure> {
 
 fn normalised(tag: &str) -> Result<String, Failure> {
     let wrong = |message: String| Failure::usage(format!("invalid tag `{tag}`: {message}"));
-    let reference: Reference = tag.parse().map_err(|e: luakit_llb::reference::ReferenceError| wrong(e.to_string()))?;
+    let reference: Reference = tag
+        .parse()
+        .map_err(|e: luakit_llb::reference::ReferenceError| wrong(e.to_string()))?;
     match reference.digest() {
         Some(_) => Err(wrong("an image can't be named by its digest".to_owned())),
         None => Ok(reference.to_string()),
@@ -49,7 +53,10 @@ mod tests {
 
     #[test]
     fn a_platform_as_a_tag_gets_dashes() {
-        assert_eq!(with_platform_tag("app:linux/arm/v7").as_deref(), Some("app:linux-arm-v7"));
+        assert_eq!(
+            with_platform_tag("app:linux/arm/v7").as_deref(),
+            Some("app:linux-arm-v7")
+        );
         assert_eq!(with_platform_tag("host:5000/app"), None);
         assert_eq!(with_platform_tag("app:latest"), None);
     }
