@@ -137,8 +137,10 @@ fn read_definition() -> Result<Definition, Failure> {
     let wrong =
         |message: String| Failure::new(Kind::Usage, luakit_diagnostic::Diagnostic::error("definition", message));
     let definition = Definition::from_bytes(&bytes).map_err(|e| wrong(e.to_string()))?;
-    if definition.is_scratch() && !bytes.is_empty() {
-        return Err(wrong("the definition on stdin has no operations".to_owned()));
+    if definition.is_scratch() {
+        // As `buildctl build` does: what comes out of a command that failed would build an empty image.
+        let failure = wrong("the definition on stdin is empty".to_owned());
+        return Err(failure.hint("did the command before the pipe fail? An export of scratch alone can't be piped"));
     }
     let parsed = definition.read().map_err(|e| wrong(e.to_string()))?;
     parsed.check().map_err(|e| wrong(e.to_string()))?;
