@@ -171,7 +171,7 @@ fn time(call: &Call<'_>, parts: &mut Options, name: &str) -> Result<i64> {
     let time: i64 = parts.take(name)?.unwrap_or(0);
     if (1..1_000_000).contains(&time) {
         return Err(call
-            .bad_option("healthcheck", format_args!("must have a `{name}` of at least 1ms"))
+            .bad_option("healthcheck", format_args!("needs at least 1ms as its `{name}`"))
             .into());
     }
     Ok(time)

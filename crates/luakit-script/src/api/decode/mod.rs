@@ -5,6 +5,7 @@
 
 mod arg;
 mod call;
+mod tables;
 mod text;
 mod value;
 
@@ -96,7 +97,8 @@ impl Problems {
         let mut problems = self.0.into_iter();
         let mut first = problems.next()?.in_function(function);
         for other in problems {
-            first.notes.push(match other.hint {
+            let hint = other.hint.filter(|hint| first.hint.as_ref() != Some(hint));
+            first.notes.push(match hint {
                 Some(hint) => format!("also: {} ({hint})", other.message),
                 None => format!("also: {}", other.message),
             });

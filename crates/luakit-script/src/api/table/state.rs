@@ -216,7 +216,7 @@ static OUTPUT: Function = method(
     "output",
     "The filesystem of a writable bind mount of the run that returned this state.",
 )
-.params(&[Param::new("dest", Type::MountPath, "Where the run had it mounted.")])
+.params(&[Param::new("dest", Type::Path, "Where the run had it mounted.")])
 .example("local docs = built:output(\"/docs\")");
 
 static COPY: Function = method(

@@ -1,5 +1,7 @@
 //! Scripts in, graphs and errors out.
 
+mod behaviour;
+mod errors;
 mod table;
 
 use std::collections::BTreeMap;
@@ -59,4 +61,11 @@ fn run(input: Input) -> Evaluation {
         Ok(evaluation) => evaluation,
         Err(failure) => panic!("{}: {:?}", failure.diagnostic.message, failure.diagnostic.hint),
     }
+}
+
+fn evaluate_with(files: Files, script: &str) -> Evaluation {
+    run(Input {
+        loader: Arc::new(files),
+        ..input(script)
+    })
 }
