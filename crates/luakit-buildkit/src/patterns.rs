@@ -429,6 +429,17 @@ mod tests {
         }
     }
 
+    /// Go's two ways of asking differ where an exception matches only a directory that nothing had matched
+    /// before: the walk, which decides what is sent, doesn't try it there. So do ours.
+    #[test]
+    fn exceptions_on_the_way() {
+        let patterns = Patterns::new(["*/*", "!*"]).unwrap();
+        assert!(!patterns.matches("a/a"));
+        let (hit, a) = patterns.matches_below("a", None);
+        assert!(!hit);
+        assert!(patterns.matches_below("a/a", Some(&a)).0);
+    }
+
     #[test]
     fn malformed() {
         for bad in ["[", "a[]", "a[b", "a[-]", "a[b-]", "[^", "a\\", "!["] {
@@ -462,10 +473,11 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// A walk from the root, which looks at each path once, decides as a look at the whole path does.
+        /// A walk from the root, which looks at each path once, decides as a look at the whole path does,
+        /// as long as there are no exceptions (see `exceptions_on_the_way`).
         #[test]
         fn walking_and_looking_agree(
-            texts in proptest::collection::vec("!?[ab*?/\\[\\]\\\\-]{0,6}", 0..5),
+            texts in proptest::collection::vec("[ab*?/\\[\\]\\\\-]{0,6}", 0..5),
             path in "[ab]{1,2}(/[ab]{1,2}){0,3}",
         ) {
             if let Ok(patterns) = Patterns::new(&texts) {
