@@ -1,0 +1,2 @@
+// Greets `name`.
+exports.greet = (name) => `hello, ${name}`;

@@ -1,0 +1,3 @@
+const { sum } = require("./sum");
+
+console.log(sum(1, 2));

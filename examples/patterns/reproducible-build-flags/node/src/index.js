@@ -1,0 +1,1 @@
+console.log("built for", process.env.NODE_ENV);

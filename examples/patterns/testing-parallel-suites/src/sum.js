@@ -1,0 +1,2 @@
+// Adds two numbers.
+exports.sum = (a, b) => a + b;
