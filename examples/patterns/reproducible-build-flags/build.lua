@@ -27,7 +27,7 @@ bk.export(built, { name = "node", workdir = "/app", entrypoint = { "node", "dist
 -- PyInstaller calls objdump.
 local base = bk.image("python:3.11-slim")
     :run("apt-get update && apt-get install -y --no-install-recommends binutils")
-    :run("pip install --no-cache-dir pyinstaller==6.3.0")
+    :run("pip install --no-cache-dir pyinstaller==6.11.1")
     :copy(src, "python", "/app")
 
 -- Python

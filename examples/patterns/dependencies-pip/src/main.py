@@ -1,10 +1,10 @@
-"""Sorts versions as packaging does."""
+"""Writes a name of the net as its servers know it."""
 
-from packaging.version import Version
+import idna
 
 
 def main() -> None:
-    print(*sorted(["1.10", "1.9", "1.10rc1"], key=Version))
+    print(idna.encode("bücher.example").decode())
 
 
 if __name__ == "__main__":
