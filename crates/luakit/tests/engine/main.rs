@@ -1,0 +1,19 @@
+//! End to end: the built binary, a real engine, and what comes out of it.
+//!
+//! `cargo xtask engine up` starts the engine; without it these tests fail and say so. [`examples`] builds
+//! everything under `examples/`, and holds it against the `expect.toml` beside each script.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is not as expected"
+)]
+
+mod docker;
+mod examples;
+mod expect;
+mod failures;
+mod git;
+mod multi_platform;
+mod outputs;
+mod workbench;

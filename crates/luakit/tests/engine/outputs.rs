@@ -1,0 +1,116 @@
+//! One build, exported in every form: a directory, a tar, an OCI and a Docker archive hold the same files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use luakit_testkit::image::Archive;
+use luakit_testkit::rootfs::{Kind, Rootfs};
+
+use crate::workbench::{Workbench, succeeded};
+
+const FILES: &str = r#"
+local tree = bk.scratch()
+    :mkdir("/data", { mode = "0750", owner = "12:34" })
+    :mkfile("/data/secret.txt", "not for all\n", { mode = "0600", owner = { user = 12, group = 34 } })
+    :mkfile("/bin/tool", "#!/bin/sh\n", { mode = "0755" })
+    :mkfile("/bytes", "\0\255\n")
+    :symlink("tool", "/bin/also")
+    :mkfile("/gone", "")
+    :rm("/gone")
+
+bk.export(tree, { cmd = { "/bin/tool" } })
+"#;
+
+/// What every form holds: mode and kind by path.
+fn listed(root: &Rootfs) -> BTreeMap<String, String> {
+    let describe = |path: &str| {
+        let entry = root.get(path).unwrap();
+        match &entry.kind {
+            Kind::File(content) => format!("{:04o} {}", entry.mode, content.escape_ascii()),
+            Kind::Directory => format!("{:04o} directory", entry.mode),
+            Kind::Symlink(target) => format!("-> {target}"),
+            Kind::Special => "special".to_owned(),
+        }
+    };
+    root.paths().filter(|path| *path != "/").map(|path| (path.to_owned(), describe(path))).collect()
+}
+
+fn expected() -> BTreeMap<String, String> {
+    [
+        ("/bin", "0755 directory"),
+        ("/bin/also", "-> tool"),
+        ("/bin/tool", "0755 #!/bin/sh\\n"),
+        ("/bytes", "0644 \\x00\\xff\\n"),
+        ("/data", "0750 directory"),
+        ("/data/secret.txt", "0600 not for all\\n"),
+    ]
+    .map(|(path, facts)| (path.to_owned(), facts.to_owned()))
+    .into()
+}
+
+#[test]
+fn a_directory_has_the_files() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", FILES)]);
+    let dest = bench.export(&project, &[], "type=local", "out");
+    assert_eq!(listed(&Rootfs::from_directory(&dest).unwrap()), expected());
+}
+
+#[test]
+fn a_tar_has_the_files_and_their_owners() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", FILES)]);
+    let dest = bench.export(&project, &[], "type=tar", "out.tar");
+    let root = Rootfs::from_tar(File::open(dest).unwrap()).unwrap();
+    assert_eq!(listed(&root), expected());
+    assert_eq!(root.get("/data").unwrap().owner, (12, 34));
+    assert_eq!(root.get("/data/secret.txt").unwrap().owner, (12, 34));
+    assert_eq!(root.get("/bin/tool").unwrap().owner, (0, 0));
+}
+
+#[test]
+fn oci_and_docker_archives_have_the_files_and_the_config() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", FILES)]);
+    for kind in ["oci", "docker"] {
+        let dest = bench.export(&project, &[], &format!("type={kind}"), &format!("{kind}.tar"));
+        let archive = Archive::open(&dest).unwrap();
+        let images = archive.images().unwrap();
+        assert_eq!(images.len(), 1, "{kind}");
+        let root = images[0].root().unwrap();
+        assert_eq!(listed(&root), expected(), "{kind}");
+        assert_eq!(root.get("/data/secret.txt").unwrap().owner, (12, 34), "{kind}");
+        assert_eq!(images[0].settings()["Cmd"], serde_json::json!(["/bin/tool"]), "{kind}");
+    }
+}
+
+#[test]
+fn one_solve_gives_several_outputs() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", FILES)]);
+    let definition = bench.build(&project, &[]);
+    let (directory, file) = (bench.path("both"), bench.path("both.tar"));
+    let local = format!("type=local,dest={}", directory.display());
+    let oci = format!("type=oci,dest={}", file.display());
+    succeeded("luakit solve", &bench.solve(&project, &definition, &["-o", &local, "-o", &oci]));
+    assert_eq!(listed(&Rootfs::from_directory(&directory).unwrap()), expected());
+    assert_eq!(Archive::open(&file).unwrap().images().unwrap().len(), 1);
+}
+
+#[test]
+fn a_tar_goes_to_stdout() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", FILES)]);
+    let definition = bench.build(&project, &[]);
+    let output = bench.solve(&project, &definition, &["-o", "type=tar,dest=-"]);
+    succeeded("luakit solve", &output);
+    assert_eq!(listed(&Rootfs::from_tar(output.stdout.as_slice()).unwrap()), expected());
+}
+
+#[test]
+fn an_exported_scratch_is_an_empty_directory() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", "bk.export(bk.scratch())\n")]);
+    let dest = bench.export(&project, &[], "type=local", "out");
+    assert_eq!(listed(&Rootfs::from_directory(&dest).unwrap()), BTreeMap::new());
+}
