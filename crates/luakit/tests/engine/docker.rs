@@ -5,14 +5,14 @@ use serde_json::Value;
 
 use crate::workbench::{Workbench, stderr_of, succeeded};
 
-const HELLO: &str = r#"
+const HELLO: &str = r##"
 local hello = bk.image("alpine:3.19"):mkfile("/hello.sh", "#!/bin/sh\necho hello from $0\n", { mode = "0755" })
 
 bk.export(hello, {
     entrypoint = { "/hello.sh" },
     labels = { purpose = "a test of Luakit's" },
 })
-"#;
+"##;
 
 #[test]
 fn a_docker_archive_is_loaded_and_runs() {
@@ -29,7 +29,10 @@ fn a_docker_archive_is_loaded_and_runs() {
 
     let said = bench.docker_says(&["load", "--input", file.to_str().unwrap()]);
     assert!(said.contains("Loaded image: luakit-test-load:1"), "{said}");
-    assert_eq!(bench.docker_says(&["run", "--rm", "luakit-test-load:1"]), "hello from /hello.sh\n");
+    assert_eq!(
+        bench.docker_says(&["run", "--rm", "luakit-test-load:1"]),
+        "hello from /hello.sh\n"
+    );
     bench.docker_says(&["image", "rm", "--force", "luakit-test-load:1"]);
 }
 
@@ -54,7 +57,10 @@ fn a_tagged_image_is_in_the_engine_and_runs() {
     let inspected: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(inspected[0]["Config"]["Entrypoint"], serde_json::json!(["/hello.sh"]));
     assert_eq!(inspected[0]["Config"]["Labels"]["purpose"], "a test of Luakit's");
-    assert_eq!(bench.docker_says(&["run", "--rm", "luakit-test-tag:also"]), "hello from /hello.sh\n");
+    assert_eq!(
+        bench.docker_says(&["run", "--rm", "luakit-test-tag:also"]),
+        "hello from /hello.sh\n"
+    );
     bench.docker_says(&["image", "rm", "--force", "luakit-test-tag:1", "luakit-test-tag:also"]);
 }
 

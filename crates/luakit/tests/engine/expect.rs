@@ -105,7 +105,11 @@ impl Build {
     /// Ends the test where the image is not as expected.
     pub(crate) fn compare(&self, bench: &Workbench, folder: &Path, image: &Image<'_>) {
         assert_eq!(platform_of(&image.config), self.platform, "the config's platform");
-        assert_eq!(platform_of(&image.descriptor["platform"]), self.platform, "the index's platform");
+        assert_eq!(
+            platform_of(&image.descriptor["platform"]),
+            self.platform,
+            "the index's platform"
+        );
         let base = self.base.as_ref().map(|base| bench.base_config(base, &self.platform));
         let below = base.as_ref().map(|base| base["config"].clone()).unwrap_or_default();
         let expected = laid_over(&below, &self.config);
@@ -113,7 +117,11 @@ impl Build {
 
         // The base's layers are its own, byte for byte, so only what lies above them is looked at.
         let layers = base.as_ref().map(diff_ids).unwrap_or_default();
-        assert!(image.diff_ids().starts_with(&layers), "the layers {:?} rest on {layers:?}", image.diff_ids());
+        assert!(
+            image.diff_ids().starts_with(&layers),
+            "the layers {:?} rest on {layers:?}",
+            image.diff_ids()
+        );
         let above = image.layers_above(layers.len()).unwrap();
         self.compare_files(folder, &above);
     }
@@ -125,7 +133,10 @@ impl Build {
         }
         for (path, facts) in &self.files {
             let entry = root.get(path).unwrap_or_else(|| {
-                panic!("no `{path}`; there are {:?}", root.paths().take(200).collect::<Vec<_>>())
+                panic!(
+                    "no `{path}`; there are {:?}",
+                    root.paths().take(200).collect::<Vec<_>>()
+                )
             });
             facts.compare(path, folder, entry);
         }
@@ -137,11 +148,19 @@ impl Facts {
         if let Some(mode) = &self.mode {
             assert_eq!(&format!("{:04o}", entry.mode), mode, "the mode of `{path}`");
         }
-        assert_eq!(format!("{}:{}", entry.owner.0, entry.owner.1), self.owner, "the owner of `{path}`");
+        assert_eq!(
+            format!("{}:{}", entry.owner.0, entry.owner.1),
+            self.owner,
+            "the owner of `{path}`"
+        );
         if let Some(modified) = self.modified {
             assert_eq!(entry.modified, modified, "when `{path}` was modified");
         }
-        assert_eq!(entry.kind == Kind::Directory, self.directory, "whether `{path}` is a directory");
+        assert_eq!(
+            entry.kind == Kind::Directory,
+            self.directory,
+            "whether `{path}` is a directory"
+        );
         if let Some(link) = &self.link {
             assert_eq!(entry.kind, Kind::Symlink(link.clone()), "`{path}`");
         }
@@ -157,8 +176,14 @@ impl Facts {
             assert!(entry.kind == Kind::File(content), "`{path}` is not `{file}`");
         }
         if let Some(platform) = &self.program_for {
-            let Kind::File(content) = &entry.kind else { panic!("`{path}` is no file") };
-            assert_eq!(machine_of(content), Some(platform.as_str()), "what `{path}` is a program for");
+            let Kind::File(content) = &entry.kind else {
+                panic!("`{path}` is no file")
+            };
+            assert_eq!(
+                machine_of(content),
+                Some(platform.as_str()),
+                "what `{path}` is a program for"
+            );
         }
     }
 }

@@ -17,7 +17,13 @@ fn a_failed_step_shows_its_log_its_line_and_its_exit_code() {
     let output = bench.solve(&project, &definition, &["-o", &spec]);
     let said = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    for part in ["to stdout", "to stderr", "exit code: 7", "build.lua:2", "local broken = base:run("] {
+    for part in [
+        "to stdout",
+        "to stderr",
+        "exit code: 7",
+        "build.lua:2",
+        "local broken = base:run(",
+    ] {
         assert!(said.contains(part), "no {part:?} in:\n{said}");
     }
     assert!(!dest.exists(), "a failed build left an output file");
@@ -27,8 +33,14 @@ fn a_failed_step_shows_its_log_its_line_and_its_exit_code() {
 fn a_failed_step_in_a_module_points_into_the_module() {
     let bench = Workbench::new();
     let project = bench.project(&[
-        ("build.lua", "local steps = require(\"steps\")\nbk.export(steps.broken(bk.image(\"alpine:3.19\")))\n"),
-        ("steps.lua", "local steps = {}\n\nfunction steps.broken(base)\n    return base:run(\"exit 3\")\nend\n\nreturn steps\n"),
+        (
+            "build.lua",
+            "local steps = require(\"steps\")\nbk.export(steps.broken(bk.image(\"alpine:3.19\")))\n",
+        ),
+        (
+            "steps.lua",
+            "local steps = {}\n\nfunction steps.broken(base)\n    return base:run(\"exit 3\")\nend\n\nreturn steps\n",
+        ),
     ]);
     let definition = bench.build(&project, &[]);
     let output = bench.solve(&project, &definition, &[]);
@@ -100,6 +112,10 @@ fn a_truncated_definition_is_refused() {
     let definition = bench.build(&project, &[]);
     let output = bench.solve(&project, &definition[..definition.len() / 2], &[]);
     let said = stderr_of(&output);
-    assert!(matches!(output.status.code(), Some(1 | 2)), "{:?}: {said}", output.status);
+    assert!(
+        matches!(output.status.code(), Some(1 | 2)),
+        "{:?}: {said}",
+        output.status
+    );
     assert!(!said.is_empty());
 }

@@ -53,10 +53,17 @@ impl Server {
             .unwrap();
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(20), "`git daemon` does not answer");
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "`git daemon` does not answer"
+            );
             thread::sleep(Duration::from_millis(50));
         }
-        Self { daemon, url: format!("git://127.0.0.1:{port}/project"), tagged }
+        Self {
+            daemon,
+            url: format!("git://127.0.0.1:{port}/project"),
+            tagged,
+        }
     }
 }
 
@@ -71,7 +78,14 @@ fn git(bench: &Workbench, folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     bench.prepare(&mut command, folder);
     let output = command
-        .args(["-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"])
+        .args([
+            "-c",
+            "user.name=Test",
+            "-c",
+            "user.email=test@example.com",
+            "-c",
+            "commit.gpgsign=false",
+        ])
         .args(args)
         .output()
         .unwrap();
@@ -90,7 +104,10 @@ fn version_at(bench: &Workbench, server: &Server, ref_: &str) -> String {
     let (url, pin) = (format!("url={}", server.url), format!("ref={ref_}"));
     let dest = bench.export(&folder, &["--arg", &url, "--arg", &pin], "type=local", "out");
     let root = Rootfs::from_directory(&dest).unwrap();
-    assert!(root.get("/src/.git").is_none(), "the repository's own folder is left out");
+    assert!(
+        root.get("/src/.git").is_none(),
+        "the repository's own folder is left out"
+    );
     assert_eq!(root.get("/guide/guide.txt").unwrap().text().unwrap(), "read me\n");
     fs::remove_dir_all(&dest).unwrap();
     root.get("/src/version.txt").unwrap().text().unwrap()
@@ -127,10 +144,16 @@ fn a_ref_that_is_not_there_fails_the_build() {
 fn the_example_as_it_stands_gives_a_definition_for_each_pin() {
     let bench = Workbench::new();
     for (target, ref_) in [("commit", "a1b2c3d4e5f6..."), ("default", "v1.2.3"), ("branch", "main")] {
-        let args: &[&str] = if target == "default" { &[] } else { &["--target", target] };
+        let args: &[&str] = if target == "default" {
+            &[]
+        } else {
+            &["--target", target]
+        };
         let definition = bench.build(&example(), args);
         let source = format!("git://github.com/user/project.git#{ref_}");
-        let found = definition.windows(source.len()).any(|window| window == source.as_bytes());
+        let found = definition
+            .windows(source.len())
+            .any(|window| window == source.as_bytes());
         assert!(found, "{target}: no `{source}` in the definition");
     }
 }

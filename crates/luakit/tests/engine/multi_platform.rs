@@ -23,7 +23,11 @@ fn the_loop_tags_an_image_for_each_platform() {
         let said = bench.docker_says(&["image", "inspect", tag]);
         let inspected: Value = serde_json::from_str(&said).unwrap();
         assert_eq!(inspected[0]["Architecture"], platform, "{tag}: {}", stderr_of(&output));
-        assert_eq!(inspected[0]["Config"]["Entrypoint"], serde_json::json!(["/usr/local/bin/app"]), "{tag}");
+        assert_eq!(
+            inspected[0]["Config"]["Entrypoint"],
+            serde_json::json!(["/usr/local/bin/app"]),
+            "{tag}"
+        );
     }
     let run = |tag: &str| bench.docker_says(&["run", "--rm", tag]);
     assert_eq!(run("myapp:linux-amd64"), "hello from x86_64\n");

@@ -8,7 +8,7 @@ use luakit_testkit::rootfs::{Kind, Rootfs};
 
 use crate::workbench::{Workbench, succeeded};
 
-const FILES: &str = r#"
+const FILES: &str = r##"
 local tree = bk.scratch()
     :mkdir("/data", { mode = "0750", owner = "12:34" })
     :mkfile("/data/secret.txt", "not for all\n", { mode = "0600", owner = { user = 12, group = 34 } })
@@ -19,7 +19,7 @@ local tree = bk.scratch()
     :rm("/gone")
 
 bk.export(tree, { cmd = { "/bin/tool" } })
-"#;
+"##;
 
 /// What every form holds: mode and kind by path.
 fn listed(root: &Rootfs) -> BTreeMap<String, String> {
@@ -32,7 +32,10 @@ fn listed(root: &Rootfs) -> BTreeMap<String, String> {
             Kind::Special => "special".to_owned(),
         }
     };
-    root.paths().filter(|path| *path != "/").map(|path| (path.to_owned(), describe(path))).collect()
+    root.paths()
+        .filter(|path| *path != "/")
+        .map(|path| (path.to_owned(), describe(path)))
+        .collect()
 }
 
 fn expected() -> BTreeMap<String, String> {
@@ -92,7 +95,10 @@ fn one_solve_gives_several_outputs() {
     let (directory, file) = (bench.path("both"), bench.path("both.tar"));
     let local = format!("type=local,dest={}", directory.display());
     let oci = format!("type=oci,dest={}", file.display());
-    succeeded("luakit solve", &bench.solve(&project, &definition, &["-o", &local, "-o", &oci]));
+    succeeded(
+        "luakit solve",
+        &bench.solve(&project, &definition, &["-o", &local, "-o", &oci]),
+    );
     assert_eq!(listed(&Rootfs::from_directory(&directory).unwrap()), expected());
     assert_eq!(Archive::open(&file).unwrap().images().unwrap().len(), 1);
 }

@@ -22,13 +22,9 @@ impl Workbench {
         let config = folder.path().join("config/luakit");
         fs::create_dir_all(&config).unwrap();
         // What the engine does for names such as `docker.io`, for the resolver in the binary.
-        let mirrors: String = engine
-            .facts()
-            .mirrored
-            .iter()
-            .map(|host| format!("[registry.\"{host}\"]\nmirrors = [\"{}\"]\n", engine.registry()))
-            .collect();
-        fs::write(config.join("registries.toml"), mirrors).unwrap();
+        let mirror = |host: &String| format!("[registry.\"{host}\"]\nmirrors = [\"{}\"]\n", engine.registry());
+        let mirrors: Vec<String> = engine.facts().mirrored.iter().map(mirror).collect();
+        fs::write(config.join("registries.toml"), mirrors.concat()).unwrap();
         Self { engine, folder }
     }
 
@@ -111,8 +107,15 @@ impl Workbench {
             Some(_) => reference.to_owned(),
             None => format!("docker.io/library/{reference}"),
         };
-        let full = if full.rsplit('/').next().unwrap().contains(':') { full } else { format!("{full}:latest") };
-        let image = self.engine.image(&full).unwrap_or_else(|| panic!("the engine has no `{full}`"));
+        let full = if full.rsplit('/').next().unwrap().contains(':') {
+            full
+        } else {
+            format!("{full}:latest")
+        };
+        let image = self
+            .engine
+            .image(&full)
+            .unwrap_or_else(|| panic!("the engine has no `{full}`"));
         let get = |reference: &str| -> Value {
             let response = self.engine.manifest(&image.repository, reference).unwrap();
             assert_eq!(response.status, 200, "{full}: {reference}");
@@ -138,7 +141,11 @@ pub(crate) fn platform_of(value: &Value) -> String {
     let parts = [part("os"), part("architecture"), part("variant")];
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join("/");
     // An index may name the variant that goes without saying.
-    if text == "linux/arm64/v8" { "linux/arm64".to_owned() } else { text }
+    if text == "linux/arm64/v8" {
+        "linux/arm64".to_owned()
+    } else {
+        text
+    }
 }
 
 /// Runs a command with bytes on its stdin.

@@ -85,7 +85,9 @@ fn every_snippet_is_in_its_example() {
         for paragraph in snippet.trim_end().split("\n\n") {
             let whole = format!("\n{paragraph}\n");
             let found = format!("\n{rest}").find(&whole);
-            let Some(at) = found else { panic!("{name}: not there, or not in order:\n{paragraph}") };
+            let Some(at) = found else {
+                panic!("{name}: not there, or not in order:\n{paragraph}")
+            };
             // `at` counts from the line break put before `rest`.
             rest = &rest[at + paragraph.len()..];
         }
@@ -101,7 +103,10 @@ fn every_example_is_a_snippet_or_listed() {
     assert_eq!(folders, EXAMPLES.map(str::to_owned).into());
     let overview = read("examples/README.md");
     for name in EXAMPLES {
-        assert!(overview.contains(&format!("(patterns/{name}/)")), "`examples/README.md` has no `{name}`");
+        assert!(
+            overview.contains(&format!("(patterns/{name}/)")),
+            "`examples/README.md` has no `{name}`"
+        );
     }
 }
 
@@ -118,7 +123,11 @@ fn luakit(name: &str, args: &[&str]) -> Output {
 fn every_example_is_a_valid_script() {
     for name in EXAMPLES {
         let output = luakit(name, &["validate", "build.lua"]);
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -126,8 +135,15 @@ fn every_example_is_a_valid_script() {
 #[test]
 fn every_example_gives_a_definition() {
     for name in EXAMPLES {
-        let output = luakit(name, &["build", "build.lua", "--resolve=never", "--local-unique", "test"]);
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = luakit(
+            name,
+            &["build", "build.lua", "--resolve=never", "--local-unique", "test"],
+        );
+        assert!(
+            output.status.success(),
+            "{name}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert!(!output.stdout.is_empty(), "{name}");
     }
 }
