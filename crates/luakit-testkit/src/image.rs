@@ -86,7 +86,12 @@ impl Archive {
             let config = content.get("config").unwrap_or(&Value::Null);
             let config = serde_json::from_slice(self.blob(config)?)?;
             let descriptor = descriptor.clone();
-            images.push(Image { archive: self, descriptor, manifest: content, config });
+            images.push(Image {
+                archive: self,
+                descriptor,
+                manifest: content,
+                config,
+            });
         }
         Ok(())
     }
@@ -126,7 +131,9 @@ impl Image<'_> {
         for (layer, diff_id) in layers.into_iter().flatten().zip(diff_ids).skip(skip) {
             let content = unpacked(layer, self.archive.blob(layer)?)?;
             if format!("sha256:{}", hex::encode(Sha256::digest(&content))) != diff_id {
-                return Err(io::Error::other(format!("the config names a layer `{diff_id}` that is not there")));
+                return Err(io::Error::other(format!(
+                    "the config names a layer `{diff_id}` that is not there"
+                )));
             }
             root.add_layer(content.as_slice())?;
         }

@@ -154,8 +154,7 @@ fn read_member(
     lower: &BTreeMap<String, Entry>,
 ) -> io::Result<Entry> {
     let header = member.header();
-    let (mode, owner, modified) =
-        (header.mode()? & 0o7777, (header.uid()?, header.gid()?), header.mtime()?);
+    let (mode, owner, modified) = (header.mode()? & 0o7777, (header.uid()?, header.gid()?), header.mtime()?);
     let kind = match header.entry_type() {
         tar::EntryType::Regular | tar::EntryType::Continuous => {
             let mut content = Vec::new();
@@ -167,25 +166,32 @@ fn read_member(
         tar::EntryType::Link => {
             let target = clean(link_of(member).as_bytes());
             let found = upper.get(&target).or_else(|| lower.get(&target)).cloned();
-            return found.ok_or_else(|| {
-                io::Error::other(format!("`{path}` links to `{target}`, which is not there"))
-            });
+            return found.ok_or_else(|| io::Error::other(format!("`{path}` links to `{target}`, which is not there")));
         }
         _ => Kind::Special,
     };
-    Ok(Entry { kind, mode, owner, modified })
+    Ok(Entry {
+        kind,
+        mode,
+        owner,
+        modified,
+    })
 }
 
 fn link_of(member: &tar::Entry<'_, impl Read>) -> String {
     let target = member.link_name_bytes().unwrap_or_default();
-    Path::new(std::ffi::OsStr::from_bytes(&target)).to_string_lossy().into_owned()
+    Path::new(std::ffi::OsStr::from_bytes(&target))
+        .to_string_lossy()
+        .into_owned()
 }
 
 /// A member's name as an absolute path with no `.` and no slash at its end.
 fn clean(name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
-    let parts: Vec<&str> =
-        name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> = name
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
     format!("/{}", parts.join("/"))
 }
 
@@ -229,9 +235,15 @@ mod tests {
 
     #[test]
     fn whiteouts_remove_what_lies_below() {
-        assert_eq!(paths(&[&[("a/", ""), ("a/x", ""), ("ab", "")], &[(".wh.a", "")]]), "/ab");
         assert_eq!(
-            paths(&[&[("a/", ""), ("a/x", "")], &[("a/", ""), ("a/y", ""), ("a/.wh..wh..opq", "")]]),
+            paths(&[&[("a/", ""), ("a/x", ""), ("ab", "")], &[(".wh.a", "")]]),
+            "/ab"
+        );
+        assert_eq!(
+            paths(&[
+                &[("a/", ""), ("a/x", "")],
+                &[("a/", ""), ("a/y", ""), ("a/.wh..wh..opq", "")]
+            ]),
             "/a /a/y"
         );
     }

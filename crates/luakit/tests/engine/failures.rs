@@ -20,7 +20,7 @@ fn a_failed_step_shows_its_log_its_line_and_its_exit_code() {
     for part in [
         "to stdout",
         "to stderr",
-        "exit code: 7",
+        "exit code 7",
         "build.lua:2",
         "local broken = base:run(",
     ] {
@@ -46,7 +46,7 @@ fn a_failed_step_in_a_module_points_into_the_module() {
     let output = bench.solve(&project, &definition, &[]);
     let said = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    for part in ["exit code: 3", "steps.lua:4", "return base:run(\"exit 3\")"] {
+    for part in ["exit code 3", "steps.lua:4", "return base:run(\"exit 3\")"] {
         assert!(said.contains(part), "no {part:?} in:\n{said}");
     }
 }
