@@ -73,7 +73,7 @@ impl Manifest {
         };
         let document: Document = object(body, Part::Manifest)?;
         let media_type = document.media_type.as_deref().unwrap_or_default();
-        if document.fs_layers.is_some() || media_type.contains("manifest.v1") {
+        if document.fs_layers.is_some() || media_type.starts_with("application/vnd.docker.distribution.manifest.v1") {
             return Err(Failure::SchemaOne);
         }
         let looks_like_image = document.config.is_some() || document.layers.is_some();
@@ -183,6 +183,8 @@ mod tests {
     fn a_document_must_be_what_it_says() {
         let config = r#""config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"$D"}"#;
         check(&format!("{{{config}}}"), "image");
+        check(&format!(r#"{{"mediaType":"{OCI_MANIFEST}",{config}}}"#), "image");
+        check(&format!(r#"{{"mediaType":"{DOCKER_MANIFEST}",{config}}}"#), "image");
         check(r#"{"manifests":[{"digest":"$D"}]}"#, "index of 1");
         check(
             &format!(r#"{{"mediaType":"{OCI_INDEX}",{config}}}"#),
@@ -194,6 +196,10 @@ mod tests {
         );
         check(
             r#"{"schemaVersion":1,"fsLayers":[]}"#,
+            "it is in Docker's manifest format 1, which no engine takes any more",
+        );
+        check(
+            r#"{"mediaType":"application/vnd.docker.distribution.manifest.v1+prettyjws"}"#,
             "it is in Docker's manifest format 1, which no engine takes any more",
         );
         check(r#"{"layers":[]}"#, "the manifest is malformed: it names no config");
