@@ -3,8 +3,11 @@
 //! Each subcommand is a file of its own. Nothing here ships: a chore may print and shell out.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod demo;
 mod engine;
+mod machine;
 mod proto;
+mod test;
 
 use clap::{Parser, Subcommand};
 
@@ -18,13 +21,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Engine(engine::Args),
     Proto(proto::Args),
+    Test(test::Args),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Engine(args) => engine::run(&args),
         Command::Proto(args) => proto::run(&args),
+        Command::Test(args) => test::run(&args),
     }
 }

@@ -146,6 +146,13 @@ impl Engine {
         &self.facts.registry
     }
 
+    /// A `registries.toml` by which `luakit` finds the images that the engine finds: the names that the engine's
+    /// registry stands in for, as mirrors.
+    pub fn registries_toml(&self) -> String {
+        let mirror = |host: &String| format!("[registry.\"{host}\"]\nmirrors = [\"{}\"]\n", self.registry());
+        self.facts.mirrored.iter().map(mirror).collect()
+    }
+
     /// Whether run steps of `platform` can run: natively, or emulated.
     pub fn runs(&self, platform: &str) -> bool {
         self.facts.runs.iter().any(|one| one == platform)

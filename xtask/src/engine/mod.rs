@@ -71,6 +71,22 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
+/// Has an engine run while `work` does: one that runs already is left running, one that is started is stopped.
+pub(crate) fn while_up(work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let place = Place::make(&state_folder())?;
+    let ran = daemon::pid(&place).is_some();
+    {
+        let _lock = lock(&place)?;
+        up(&place)?;
+    }
+    let outcome = work();
+    if !ran {
+        let _lock = lock(&place)?;
+        down(&place, false)?;
+    }
+    outcome
+}
+
 fn up(place: &Place) -> Result<()> {
     let started = Instant::now();
     process::require_root()?;

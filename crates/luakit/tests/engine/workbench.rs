@@ -21,10 +21,7 @@ impl Workbench {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("config/luakit");
         fs::create_dir_all(&config).unwrap();
-        // What the engine does for names such as `docker.io`, for the resolver in the binary.
-        let mirror = |host: &String| format!("[registry.\"{host}\"]\nmirrors = [\"{}\"]\n", engine.registry());
-        let mirrors: Vec<String> = engine.facts().mirrored.iter().map(mirror).collect();
-        fs::write(config.join("registries.toml"), mirrors.concat()).unwrap();
+        fs::write(config.join("registries.toml"), engine.registries_toml()).unwrap();
         Self { engine, folder }
     }
 

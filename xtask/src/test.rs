@@ -1,0 +1,95 @@
+//! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
+//!
+//! Format, lints, generated files, unit and golden tests, docs; then the end-to-end tests on a real engine
+//! that is started for them. What is missing on the machine is installed first. CI runs this and nothing else.
+
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{engine, machine};
+
+/// Run all tests: format, lints, generated files, unit, golden and end-to-end tests, docs.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Leave out the end-to-end tests, which need root and Debian packages for their engine.
+    #[arg(long)]
+    no_engine: bool,
+}
+
+/// What needs no engine.
+const QUICK: &[(&str, &[&str])] = &[
+    ("format", &["fmt", "--all", "--check"]),
+    (
+        "lints",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--features",
+            "luakit/engine-tests,luakit-buildkit/engine-tests",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ),
+    (
+        "generated protobuf code",
+        &["run", "--quiet", "-p", "xtask", "--", "proto", "--check"],
+    ),
+    (
+        "generated docs and stubs",
+        &["run", "--quiet", "-p", "xtask", "--", "docs", "--check"],
+    ),
+    ("unit and golden tests", &["test", "--workspace"]),
+    ("docs", &["doc", "--workspace", "--no-deps", "--document-private-items"]),
+];
+
+/// What needs one.
+const ON_THE_ENGINE: &[(&str, &[&str])] = &[
+    (
+        "client tests on the engine",
+        &[
+            "test",
+            "-p",
+            "luakit-buildkit",
+            "--features",
+            "engine-tests",
+            "--test",
+            "engine",
+        ],
+    ),
+    (
+        "end-to-end tests",
+        &["test", "-p", "luakit", "--features", "engine-tests", "--test", "engine"],
+    ),
+];
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    machine::provide_build_tools()?;
+    for step in QUICK {
+        cargo(step)?;
+    }
+    if args.no_engine {
+        println!("left out: the end-to-end tests");
+        return Ok(());
+    }
+    engine::while_up(|| ON_THE_ENGINE.iter().try_for_each(cargo))
+}
+
+/// Runs one step, and says how long it took.
+fn cargo((name, args): &(&str, &[&str])) -> Result<()> {
+    println!("==> {name}: cargo {}", args.join(" "));
+    let started = Instant::now();
+    let status = Command::new(env!("CARGO"))
+        .args(*args)
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .status()
+        .context("cargo can't be started")?;
+    if !status.success() {
+        bail!("{name}: {status}");
+    }
+    println!("==> {name}: ok ({:.0} s)", started.elapsed().as_secs_f32());
+    Ok(())
+}
