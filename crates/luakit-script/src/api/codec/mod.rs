@@ -10,6 +10,7 @@ mod yaml;
 mod yaml_text;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use mlua::{Lua, Result, Table, Value};
 
@@ -23,7 +24,7 @@ const DEEPEST: usize = 120;
 const LONGEST: usize = 16 << 20;
 
 /// Values that one text or table may hold, aliases counted as often as they are used.
-const MOST: usize = 4_000_000;
+const MOST: usize = 1_000_000;
 
 /// A value of any of the formats.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +110,9 @@ fn encode(call: &mut Call<'_>, format: &Format) -> Result<Out> {
         left: MOST,
         text_left: LONGEST,
     };
-    let made = reader.node(&value, "value", 0).and_then(|node| (format.encode)(&node));
+    let made = reader
+        .node(&value, Path::Root, 0)
+        .and_then(|node| (format.encode)(&node));
     let text = made.map_err(|why| {
         let message = format!("can't be encoded as {}: {why}", format.name);
         call.error("bad-value", message).about(Subject::Argument(1))
@@ -163,6 +166,24 @@ fn to_lua(lua: &Lua, lists: &Table, node: Node) -> Result<Value> {
     })
 }
 
+/// Where in a value a part stands.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root,
+    Key(&'a Path<'a>, &'a str),
+    Index(&'a Path<'a>, i64),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("value"),
+            Self::Key(of, key) => write!(f, "{of}.{key}"),
+            Self::Index(of, index) => write!(f, "{of}[{index}]"),
+        }
+    }
+}
+
 /// Reads a Lua value into a node.
 struct Reader {
     lists: Table,
@@ -171,8 +192,9 @@ struct Reader {
 }
 
 impl Reader {
-    fn node(&mut self, value: &Value, path: &str, depth: usize) -> std::result::Result<Node, String> {
-        self.left = self.left.checked_sub(1).ok_or("it holds too many values")?;
+    fn node(&mut self, value: &Value, path: Path<'_>, depth: usize) -> std::result::Result<Node, String> {
+        let left = self.left.checked_sub(1);
+        self.left = left.ok_or_else(|| format!("it holds more than {MOST} values"))?;
         match value {
             Value::LightUserData(data) if data.0.is_null() => Ok(Node::Null),
             Value::Nil => Err(format!("{path} is nil; write bk.null for null")),
@@ -190,14 +212,14 @@ impl Reader {
         }
     }
 
-    fn text(&mut self, bytes: &[u8], path: &str) -> std::result::Result<String, String> {
+    fn text(&mut self, bytes: &[u8], path: Path<'_>) -> std::result::Result<String, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
         let left = self.text_left.checked_sub(bytes.len());
         self.text_left = left.ok_or_else(|| format!("the text is longer than {} MiB", LONGEST >> 20))?;
         Ok(text.to_owned())
     }
 
-    fn table(&mut self, table: &Table, path: &str, depth: usize) -> std::result::Result<Node, String> {
+    fn table(&mut self, table: &Table, path: Path<'_>, depth: usize) -> std::result::Result<Node, String> {
         let mut named: Vec<(Vec<u8>, Value)> = Vec::new();
         let mut numbered: Vec<(i64, Value)> = Vec::new();
         let mut strange: Option<&'static str> = None;
@@ -222,14 +244,19 @@ impl Reader {
         named.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let mut pairs = BTreeMap::new();
         for (key, value) in named {
-            let key = self.text(&key, &format!("a key of {path}"))?;
-            let inner = format!("{path}.{key}");
-            pairs.insert(key, self.node(&value, &inner, depth + 1)?);
+            let key = self.text(&key, Path::Key(&path, "(a key)"))?;
+            let node = self.node(&value, Path::Key(&path, &key), depth + 1)?;
+            pairs.insert(key, node);
         }
         Ok(Node::Map(pairs))
     }
 
-    fn list(&mut self, mut items: Vec<(i64, Value)>, path: &str, depth: usize) -> std::result::Result<Node, String> {
+    fn list(
+        &mut self,
+        mut items: Vec<(i64, Value)>,
+        path: Path<'_>,
+        depth: usize,
+    ) -> std::result::Result<Node, String> {
         items.sort_unstable_by_key(|(index, _)| *index);
         if let Some((due, (index, _))) = (1..).zip(&items).find(|(due, (index, _))| due != index) {
             return Err(match index {
@@ -239,7 +266,7 @@ impl Reader {
         }
         let mut list = Vec::with_capacity(items.len());
         for (index, value) in items {
-            list.push(self.node(&value, &format!("{path}[{index}]"), depth + 1)?);
+            list.push(self.node(&value, Path::Index(&path, index), depth + 1)?);
         }
         Ok(Node::List(list))
     }
