@@ -86,7 +86,8 @@ fn every_file_says_what_it_is_for_and_ends_in_time() {
 
 /// Flat tables may be long, and so may snapshots of what people read.
 fn is_table(file: &Path) -> bool {
-    file.components().any(|part| part.as_os_str() == "table" || part.as_os_str() == "tests")
+    file.components()
+        .any(|part| part.as_os_str() == "table" || part.as_os_str() == "tests")
 }
 
 fn root() -> PathBuf {

@@ -26,6 +26,17 @@ pub(crate) enum Kind {
     Interrupted = 130,
 }
 
+/// What the system says of a failed call, in the form of our own messages.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_lowercase().chain(chars).collect(),
+        None => String::new(),
+    }
+}
+
 impl Failure {
     pub(crate) fn new(kind: Kind, diagnostic: Diagnostic) -> Self {
         Self {
@@ -48,7 +59,7 @@ impl Failure {
     pub(crate) fn write(what: &str, error: &std::io::Error) -> Self {
         Self::new(
             Kind::Build,
-            Diagnostic::error("write", format!("can't write {what}: {error}")),
+            Diagnostic::error("write", format!("can't write {what}: {}", reason(error))),
         )
     }
 

@@ -46,8 +46,8 @@ impl Printer {
     }
 
     /// Writes what is odd, though the command goes on.
-    pub(crate) fn warning(&self, message: &str) {
-        self.diagnostic(&Diagnostic::warning("odd", message));
+    pub(crate) fn warning(&self, code: &'static str, message: &str) {
+        self.diagnostic(&Diagnostic::warning(code, message));
     }
 
     /// Writes what is wrong, or odd, with a script.

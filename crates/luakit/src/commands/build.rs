@@ -46,10 +46,13 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     output.definition.set_export(&record);
     let bytes = output.definition.to_bytes();
     if bytes.len() > SOLVE_LIMIT {
-        printer.warning(&format!(
-            "the definition has {} bytes, and an engine takes {SOLVE_LIMIT} at most",
-            bytes.len()
-        ));
+        printer.warning(
+            "large-definition",
+            &format!(
+                "the definition has {} bytes, and an engine takes {SOLVE_LIMIT} at most",
+                bytes.len()
+            ),
+        );
     }
     match &args.output {
         Some(path) => output_file::write(path, &bytes),
@@ -97,10 +100,13 @@ fn keep_one(plan: &mut Plan, asked: &[Platform], printer: &Printer) -> Result<()
     if !platforms.contains(&default) {
         return Err(several());
     }
-    printer.warning(&format!(
-        "the script exports {}; this definition is for {default}: choose another with `--platform`",
-        all.join(", ")
-    ));
+    printer.warning(
+        "several-platforms",
+        &format!(
+            "the script exports {}; this definition is for {default}: choose another with `--platform`",
+            all.join(", ")
+        ),
+    );
     plan.retain(|_, platform| *platform == default);
     Ok(())
 }

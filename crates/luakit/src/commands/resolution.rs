@@ -12,7 +12,7 @@ use luakit_llb::{Pins, Reached};
 
 use crate::commands::script::ScriptArgs;
 use crate::environment::Environment;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, reason};
 
 /// How references are resolved.
 #[derive(Debug, clap::Args)]
@@ -132,7 +132,7 @@ pub(crate) struct LockFile {
 impl LockFile {
     /// The one that was named, else `luakit.lock` beside the script.
     pub(crate) fn find(named: Option<&Path>, script: &ScriptArgs) -> Self {
-        let default = || script.script_dir().join("luakit.lock");
+        let default = || script.script.with_file_name("luakit.lock");
         Self {
             path: named.map_or_else(default, Path::to_owned),
         }
@@ -158,7 +158,11 @@ fn read_document(path: &Path) -> Result<Option<Arc<SourceFile>>, Failure> {
     match std::fs::read(path) {
         Ok(data) => Ok(Some(SourceFile::new(path.display().to_string(), data))),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Failure::usage(format!("can't read `{}`: {e}", path.display()))),
+        Err(e) => Err(Failure::usage(format!(
+            "can't read `{}`: {}",
+            path.display(),
+            reason(&e)
+        ))),
     }
 }
 

@@ -14,7 +14,7 @@ use luakit_script::{DirLoader, Limits};
 use sha2::{Digest as _, Sha256};
 
 use crate::environment;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, reason};
 use crate::printer::Printer;
 
 /// The script, and what it is evaluated with.
@@ -92,7 +92,13 @@ impl ScriptArgs {
             match std::fs::read(&path) {
                 Ok(text) => return Ok(ignore::patterns(&text)),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(Failure::usage(format!("can't read `{}`: {e}", path.display()))),
+                Err(e) => {
+                    return Err(Failure::usage(format!(
+                        "can't read `{}`: {}",
+                        path.display(),
+                        reason(&e)
+                    )));
+                }
             }
         }
         Ok(Vec::new())
@@ -101,7 +107,11 @@ impl ScriptArgs {
     /// The script's text.
     fn read(&self) -> Result<Vec<u8>, Failure> {
         std::fs::read(&self.script).map_err(|e| {
-            let failure = Failure::usage(format!("can't read the script `{}`: {e}", self.script.display()));
+            let failure = Failure::usage(format!(
+                "can't read the script `{}`: {}",
+                self.script.display(),
+                reason(&e)
+            ));
             match e.kind() {
                 std::io::ErrorKind::NotFound => failure.hint("name the script: `luakit build path/to/build.lua`"),
                 _ => failure,

@@ -110,8 +110,11 @@ fn compare(ours: &[u8], golden: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
+/// An op's metadata: descriptions, capabilities, and the rest.
+type Metadata = (BTreeMap<String, String>, Vec<String>, pb::OpMetadata);
+
 /// Metadata by digest, less what a tool may add.
-fn metadata(definition: pb::Definition) -> BTreeMap<String, (BTreeMap<String, String>, Vec<String>, pb::OpMetadata)> {
+fn metadata(definition: pb::Definition) -> BTreeMap<String, Metadata> {
     let described_by_llb = definition.metadata.iter().any(|entry| {
         let description = entry.value.iter().flat_map(|m| &m.description);
         description.into_iter().any(|d| d.key().starts_with("llb."))

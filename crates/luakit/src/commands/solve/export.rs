@@ -129,7 +129,10 @@ pub(crate) fn prepare(specs: &[Spec], names: &[String], printer: &Printer) -> Re
         });
     }
     if specs.is_empty() {
-        printer.warning("there is no output, so the result stays in the engine's cache: name one with `-o` or `-t`");
+        printer.warning(
+            "no-output",
+            "there is no output, so the result stays in the engine's cache: name one with `-o` or `-t`",
+        );
     }
     if !names.is_empty() && !specs.iter().any(Spec::is_image) {
         return Err(Failure::usage("`-t` names an image, and no output is one")

@@ -21,7 +21,7 @@ use luakit_llb::{Definition, Platform};
 use crate::commands::resolution::RegistryArgs;
 use crate::commands::script::parse_platform;
 use crate::environment::Environment;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, reason};
 use crate::printer::Printer;
 
 /// Build the definition on stdin
@@ -99,9 +99,10 @@ async fn build(
         }
         Event::Update(_) => {}
         Event::SkippedDevice { local, path } => {
-            printer.warning(&format!(
-                "`{path}` in the local directory `{local}` is a device, and was left out"
-            ));
+            printer.warning(
+                "device",
+                &format!("`{path}` in the local directory `{local}` is a device, and was left out"),
+            );
         }
     };
     let outcome = tokio::select! {
@@ -133,7 +134,7 @@ fn read_definition() -> Result<Definition, Failure> {
     }
     let mut bytes = Vec::new();
     let read = stdin.lock().read_to_end(&mut bytes);
-    read.map_err(|e| Failure::usage(format!("can't read the definition on stdin: {e}")))?;
+    read.map_err(|e| Failure::usage(format!("can't read the definition on stdin: {}", reason(&e))))?;
     let wrong =
         |message: String| Failure::new(Kind::Usage, luakit_diagnostic::Diagnostic::error("definition", message));
     let definition = Definition::from_bytes(&bytes).map_err(|e| wrong(e.to_string()))?;

@@ -20,9 +20,10 @@ fn parse(tag: &str, printer: &Printer) -> Result<String, Failure> {
     if let Some(name) = with_platform_tag(tag)
         && let Ok(normal) = normalised(&name)
     {
-        printer.warning(&format!(
-            "`{tag}` can't name an image: a tag has no slash; it is named `{name}`"
-        ));
+        printer.warning(
+            "platform-tag",
+            &format!("`{tag}` can't name an image: a tag has no slash; it is named `{name}`"),
+        );
         return Ok(normal);
     }
     Err(error)

@@ -1,0 +1,61 @@
+//! Scripts that would never end: each ends in time, with a message of its own and exit code 3.
+
+use std::time::{Duration, Instant};
+
+use crate::project::Project;
+
+/// Runs a script that must be stopped, with little time and memory.
+fn check(script: &str, expect: &str) {
+    let project = Project::new(&[("build.lua", script)]);
+    let started = Instant::now();
+    let run = project.run(&["validate", "--timeout", "2s", "--memory-limit", "64m"]);
+    let stderr = run.stderr();
+    assert_eq!(run.code(), 3, "{script}\n{stderr}");
+    assert!(stderr.contains(expect), "{script}\n{stderr}");
+    assert!(
+        started.elapsed() < Duration::from_secs(60),
+        "{script}: {:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn a_loop_ends() {
+    check("while true do end", "the script ran for more than 2 s");
+}
+
+#[test]
+fn a_loop_that_catches_errors_ends() {
+    check(
+        "while true do pcall(function() while true do end end) end",
+        "the script ran for more than 2 s",
+    );
+}
+
+#[test]
+fn a_pattern_that_backtracks_ends() {
+    let script = r#"string.find(("a"):rep(30000), (".-"):rep(20) .. "b")"#;
+    check(script, "the script ran for more than 2 s");
+}
+
+#[test]
+fn memory_ends() {
+    check(
+        "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end",
+        "needs more than 64 MiB of memory",
+    );
+    check("local s = ('x'):rep(2 ^ 40)", "error");
+}
+
+#[test]
+fn recursion_ends() {
+    check("local function f() return 1 + f() end f()", "error[recursion-limit]");
+}
+
+#[test]
+fn deeply_nested_text_ends() {
+    check(
+        &format!("local t = {}{}", "{".repeat(100_000), "}".repeat(100_000)),
+        "error",
+    );
+}

@@ -1,0 +1,114 @@
+//! The command line: help, wrong usage, and where output goes.
+
+use crate::project::Project;
+
+const SCRIPT: &str = r#"bk.export(bk.image("alpine:3.19"):run("true"))"#;
+
+#[test]
+fn help_of_every_command() {
+    let project = Project::new(&[]);
+    let mut shown = String::new();
+    for command in [
+        "",
+        "build",
+        "solve",
+        "dag",
+        "validate",
+        "lock",
+        "version",
+        "completions",
+    ] {
+        let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
+        let help = project.run(&args).success();
+        shown.push_str(&format!(
+            "$ luakit {}\n{}\n",
+            args.join(" "),
+            String::from_utf8_lossy(&help)
+        ));
+    }
+    insta::assert_snapshot!("help", shown);
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
+    let three = r#"for _, p in ipairs { "linux/arm64", "linux/arm/v7" } do
+        bk.export(bk.image("alpine", { platform = p })) end"#;
+    let named = r#"local a = bk.image("alpine") bk.export(a, { name = "server" }) bk.export(a, { name = "worker" })"#;
+    let cases: &[(&str, &[&str])] = &[
+        (SCRIPT, &["build", "--plattform", "linux/amd64"]),
+        (SCRIPT, &["build", "--platform", "linux/amd46"]),
+        (SCRIPT, &["build", "missing.lua"]),
+        (SCRIPT, &["build", "--context", "missing"]),
+        (SCRIPT, &["build", "--resolve=never", "-o", "type=local,dest=out"]),
+        (SCRIPT, &["build", "--resolve=never", "--target", "server"]),
+        (three, &["build", "--resolve=never"]),
+        (three, &["build", "--resolve=never", "--platform", "linux/amd64"]),
+        (named, &["build", "--resolve=never"]),
+        (named, &["build", "--resolve=never", "--target", "sever"]),
+        (SCRIPT, &["build", "--locked", "--resolve=never"]),
+        (SCRIPT, &["solve", "-o", "type=lokal"]),
+        (SCRIPT, &["solve", "-t", "UPPER"]),
+        (SCRIPT, &["solve"]),
+        (SCRIPT, &["dag", "--filter", ""]),
+    ];
+    let mut shown = String::new();
+    for (script, args) in cases {
+        let run = Project::new(&[("build.lua", script)]).run(args);
+        assert_eq!(run.code(), 2, "{args:?}\n{}", run.stderr());
+        assert!(run.stdout().is_empty(), "{args:?}");
+        shown.push_str(&format!("$ luakit {}\n{}\n", args.join(" "), run.stderr().trim_end()));
+    }
+    insta::assert_snapshot!("usage", shown);
+}
+
+#[test]
+fn a_definition_goes_to_stdout_or_whole_into_a_file() {
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let args = ["build", "--resolve=never", "--local-unique", "x"];
+    let bytes = project.run(&args).success();
+    project.run(&[&args[..], &["-o", "out.pb"]].concat()).success();
+    assert_eq!(std::fs::read(project.path().join("out.pb")).unwrap(), bytes);
+
+    project.write("build.lua", b"error('no')");
+    let run = project.run(&[&args[..], &["-o", "out.pb"]].concat());
+    assert_eq!(run.code(), 3);
+    assert_eq!(
+        std::fs::read(project.path().join("out.pb")).unwrap(),
+        bytes,
+        "a failed build changes nothing"
+    );
+}
+
+#[test]
+fn no_engine_is_exit_code_4() {
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let definition = project.run(&["build", "--resolve=never"]).success();
+    project.write("definition", &definition);
+    let mut command = project.command();
+    command
+        .args(["solve", "-t", "x"])
+        .env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+    command.stdin(std::fs::File::open(project.path().join("definition")).unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
+    error[no-engine]: no engine found
+    note: can't connect to docker on unix:///nonexistent/docker.sock: No such file or directory (os error 2)
+    note: can't connect to unix:///run/buildkit/buildkitd.sock: No such file or directory (os error 2)
+    hint: start Docker, or name a BuildKit daemon with `--addr unix://PATH` or `BUILDKIT_HOST`
+    ");
+}
+
+#[test]
+fn several_platforms_in_a_script_make_one_definition_and_a_warning() {
+    let script = r#"for _, p in ipairs { "linux/amd64", "linux/arm64" } do
+        bk.export(bk.image("alpine", { platform = p })) end"#;
+    let project = Project::new(&[("build.lua", script)]);
+    let run = project.run(&["build", "--resolve=never"]);
+    assert_eq!(run.code(), 0);
+    insta::assert_snapshot!(run.stderr(), @"warning[odd]: the script exports linux/amd64, linux/arm64; this definition is for linux/amd64: choose another with `--platform`");
+    let arm = project
+        .run(&["build", "--resolve=never", "--platform", "linux/arm64"])
+        .success();
+    assert!(String::from_utf8_lossy(&arm).contains("arm64"));
+}
