@@ -1,9 +1,9 @@
--- The snippet takes for granted that its bases have npm, and Alpine's image has none: here `bk.image`
--- gives each image with npm added. All else is as ever.
+-- The snippet takes for granted that its bases have npm and a folder to install into, and Alpine's image
+-- has neither: here `bk.image` gives each image with both added. All else is as ever.
 local luakit = bk
 local bk = setmetatable({
     image = function(ref, opts)
-        return luakit.image(ref, opts):run("apk add --no-cache npm")
+        return luakit.image(ref, opts):run("apk add --no-cache npm"):workdir("/app")
     end,
 }, { __index = luakit })
 

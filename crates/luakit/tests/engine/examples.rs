@@ -24,9 +24,10 @@ fn check(name: &str) {
         let file = bench.path(&format!("{number}.oci.tar"));
         let spec = format!("type=oci,dest={}", file.display());
         let tag = format!("luakit-example-{}:{number}", name.replace('/', "-"));
+        let image = format!("type=image,name={tag}");
         let mut solve = vec!["-o", spec.as_str()];
         if !build.run.is_empty() {
-            solve.extend(["-t", &tag]);
+            solve.extend(["-o", &image]);
         }
         succeeded("luakit solve", &bench.solve(&folder, &definition, &solve));
 

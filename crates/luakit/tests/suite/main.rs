@@ -10,6 +10,7 @@ mod documents;
 mod golden;
 mod limits;
 mod lock;
+mod patterns;
 mod project;
 mod sandbox;
 mod usage;
