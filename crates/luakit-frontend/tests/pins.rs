@@ -1,0 +1,266 @@
+//! What `luakit lock` looks up: git references, files, and which pins stay.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use luakit_frontend::fetch::{Fetcher, GitCommand, Secrets};
+use luakit_frontend::lock::{LockError, Update, bring_up_to_date, diff, write};
+use luakit_frontend::resolve::{Network, Registry, RegistryConfig, platform_warnings};
+use luakit_llb::reach::{GitRequest, HttpRequest};
+use luakit_llb::{Pins, Platform, Reached};
+use luakit_testkit::registry::{self as fake, Auth, Fault};
+
+const MAIN: &str = "1111111111111111111111111111111111111111";
+const TAG_OBJECT: &str = "2222222222222222222222222222222222222222";
+const TAGGED: &str = "3333333333333333333333333333333333333333";
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(future)
+}
+
+fn network() -> Network {
+    Network {
+        stall_timeout: Duration::from_millis(400),
+        attempts: 2,
+        backoff: Duration::from_millis(10),
+        ..Network::default()
+    }
+}
+
+fn fetcher(secrets: &[(&str, &str)]) -> Fetcher {
+    let secrets = secrets
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Fetcher::new(network(), GitCommand::default(), Secrets(secrets.collect()))
+}
+
+/// Serves a repository as git's plain file protocol does.
+fn serve_git(server: &fake::Registry) -> String {
+    let references = format!("{MAIN}\trefs/heads/main\n{TAG_OBJECT}\trefs/tags/v1\n{TAGGED}\trefs/tags/v1^{{}}\n");
+    server.put_file("/a/b.git/info/refs", "text/plain", references.as_bytes());
+    server.put_file("/a/b.git/HEAD", "text/plain", b"ref: refs/heads/main\n");
+    format!("http://{}/a/b.git", server.host())
+}
+
+fn git(url: &str, reference: Option<&str>) -> GitRequest {
+    GitRequest {
+        url: url.to_owned(),
+        reference: reference.map(str::to_owned),
+        auth_token_secret: None,
+        auth_header_secret: None,
+    }
+}
+
+fn http(url: &str) -> HttpRequest {
+    HttpRequest {
+        url: url.to_owned(),
+        auth_header_secret: Some("FILES".to_owned()),
+        accept: None,
+        user_agent: None,
+    }
+}
+
+#[test]
+fn git_references_are_looked_up() {
+    let server = fake::Registry::start();
+    let url = serve_git(&server);
+    let commit = |reference| wait(fetcher(&[]).commit(&git(&url, reference)));
+    assert_eq!(commit(Some("main")).as_deref(), Ok(MAIN));
+    assert_eq!(commit(Some("refs/heads/main")).as_deref(), Ok(MAIN));
+    assert_eq!(commit(Some("v1")).as_deref(), Ok(TAGGED));
+    assert_eq!(commit(None).as_deref(), Ok(MAIN));
+    let error = commit(Some("v9"))
+        .unwrap_err()
+        .to_string()
+        .replace(&server.host(), "HOST");
+    insta::assert_snapshot!(error, @"can't pin git source `http://HOST/a/b.git#v9`: the repository has no branch or tag `v9`");
+}
+
+#[test]
+fn git_is_shown_a_secret_and_tells_none() {
+    let server = fake::Registry::start();
+    let url = serve_git(&server);
+    server.set_auth(Auth::Basic("x-access-token", "hunter2"));
+    let with = |secrets: &[(&str, &str)], url: &str| wait(fetcher(secrets).commit(&git(url, Some("main"))));
+    // The header is `basic` in lower case, as BuildKit writes it, and so is what the fake compares with.
+    let header = format!("Basic {}", fake::base64(b"x-access-token:hunter2"));
+    assert_eq!(with(&[("GIT_AUTH_HEADER", &header)], &url).as_deref(), Ok(MAIN));
+    let with_password = url.replace("http://", "http://ann:swordfish@");
+    let error = with(&[("GIT_AUTH_TOKEN", "wrong")], &with_password)
+        .unwrap_err()
+        .to_string();
+    assert!(!error.contains("swordfish") && !error.contains("wrong"), "{error}");
+}
+
+#[test]
+fn git_may_be_missing_or_hang() {
+    let run = |program: PathBuf| {
+        let command = GitCommand {
+            program,
+            timeout: Duration::from_millis(300),
+        };
+        let fetcher = Fetcher::new(network(), command, Secrets::default());
+        wait(fetcher.commit(&git("https://h.com/a", None))).unwrap_err()
+    };
+    insta::assert_snapshot!(run("no-such-git".into()), @"can't pin git source `https://h.com/a`: `no-such-git` is not installed");
+    let dir = tempfile::tempdir().unwrap();
+    let hangs = dir.path().join("git");
+    std::fs::write(&hangs, "#!/bin/sh\nexec sleep 20\n").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(&hangs, std::fs::Permissions::from_mode(0o755)).unwrap();
+        insta::assert_snapshot!(run(hangs), @"can't pin git source `https://h.com/a`: git didn't answer within 0.3 s");
+    }
+}
+
+#[test]
+fn files_are_digested() {
+    let server = fake::Registry::start();
+    server.put_file("/x.tar.gz", "application/gzip", &vec![7; 300_000]);
+    let url = format!("http://{}/x.tar.gz", server.host());
+    let sum = |secrets: &[(&str, &str)]| wait(fetcher(secrets).checksum(&http(&url)));
+    assert_eq!(sum(&[]).unwrap().as_str(), fake::digest(&vec![7; 300_000]));
+    server.fail("x.tar.gz", 1, Fault::Stall);
+    assert!(sum(&[]).is_ok(), "a broken download is begun again");
+    server.set_auth(Auth::Basic("ann", "hunter2"));
+    let header = format!("Basic {}", fake::base64(b"ann:hunter2"));
+    assert!(sum(&[("FILES", header.as_str())]).is_ok());
+    let error = sum(&[("FILES", "Basic swordfish")]).unwrap_err();
+    insta::assert_snapshot!(
+        error.to_string().replace(&server.host(), "HOST").replace("127.0.0.1", "IP"),
+        @"can't pin file `http://HOST/x.tar.gz`: `IP` refuses access: authentication required"
+    );
+    let port = server.host();
+    drop(server);
+    let error = wait(fetcher(&[]).checksum(&http(&format!("http://{port}/x")))).unwrap_err();
+    assert!(error.to_string().contains("Connection refused"), "{error}");
+}
+
+/// A build, and where its references lead.
+struct World {
+    server: fake::Registry,
+    reached: Reached,
+}
+
+impl World {
+    fn new() -> Self {
+        let server = fake::Registry::start();
+        let config = r#"{"architecture":"amd64","os":"linux"}"#;
+        server.put_index("app", "1", &[("linux/amd64", config)]);
+        server.put_image("tool", Some("1"), config);
+        server.put_file("/x", "text/plain", b"one");
+        let url = serve_git(&server);
+        let mut reached = Reached::default();
+        for name in ["app:1", "tool:1"] {
+            let reference = format!("{}/{name}", server.host()).parse().unwrap();
+            reached.images.insert((reference, Platform::linux_amd64()));
+        }
+        reached.git.insert(git(&url, Some("v1")));
+        reached.http.insert(http(&format!("http://{}/x", server.host())));
+        Self { server, reached }
+    }
+
+    fn lock(&self, old: &Pins, update: &Update) -> Result<Pins, LockError> {
+        let registry = Registry::new(RegistryConfig::default(), None, network());
+        wait(bring_up_to_date(
+            old,
+            &self.reached,
+            update,
+            &registry,
+            &fetcher(&[]),
+            4,
+        ))
+    }
+
+    fn changes(&self, old: &Pins, new: &Pins) -> String {
+        let lines: Vec<String> = diff(old, new).iter().map(ToString::to_string).collect();
+        lines.join("\n").replace(&self.server.host(), "HOST")
+    }
+}
+
+#[test]
+fn a_lock_file_is_filled_kept_moved_and_cleared() {
+    let mut world = World::new();
+    let first = world.lock(&Pins::new(), &Update::Missing).unwrap();
+    insta::assert_snapshot!(world.changes(&Pins::new(), &first));
+
+    // Everything moves; what is pinned stays.
+    world.server.put_image("app", Some("1"), "{}");
+    world.server.put_image("tool", Some("1"), "{}");
+    world.server.put_file("/x", "text/plain", b"two");
+    let before = world.server.requests().len();
+    assert_eq!(write(&world.lock(&first, &Update::Missing).unwrap()), write(&first));
+    assert_eq!(world.server.requests().len(), before, "a full file needs no network");
+
+    // One moves by its name.
+    let name = format!("{}/tool:1", world.server.host());
+    let named = world.lock(&first, &Update::Named(vec![name])).unwrap();
+    insta::assert_snapshot!(world.changes(&first, &named));
+    let file = format!("http://{}/x", world.server.host());
+    let named = world.lock(&first, &Update::Named(vec![file])).unwrap();
+    assert_eq!(world.changes(&first, &named).lines().count(), 1);
+    // All move, but for git, which hasn't.
+    let all = world.lock(&first, &Update::All).unwrap();
+    assert_eq!(world.changes(&first, &all).lines().count(), 3);
+
+    // What is reached no more goes.
+    world.reached.git.clear();
+    let without = world.lock(&all, &Update::Missing).unwrap();
+    insta::assert_snapshot!(world.changes(&all, &without), @"removed git http://HOST/a/b.git#v1 3333333333333333333333333333333333333333");
+}
+
+#[test]
+fn failures_of_all_kinds_are_told_together() {
+    let mut world = World::new();
+    let unknown = format!("{}/tol:1", world.server.host());
+    let error = world.lock(&Pins::new(), &Update::Named(vec![unknown])).unwrap_err();
+    let hint = error.diagnostics().remove(0).hint.unwrap();
+    let tell = |text: &str, world: &World| text.replace(&world.server.host(), "HOST").replace("127.0.0.1", "IP");
+    insta::assert_snapshot!(tell(&format!("{error}\n{hint}"), &world), @r"
+    can't update `HOST/tol:1`: the build does not use it
+    did you mean `HOST/tool:1`?
+    ");
+
+    let host = world.server.host();
+    let missing = (format!("{host}/none:1").parse().unwrap(), Platform::linux_amd64());
+    world.reached.images.insert(missing);
+    world
+        .reached
+        .git
+        .insert(git(&format!("http://{host}/a/b.git"), Some("v7")));
+    world.reached.http.insert(http(&format!("http://{host}/none")));
+    let error = world.lock(&Pins::new(), &Update::Missing).unwrap_err();
+    insta::assert_snapshot!(tell(&error.to_string(), &world), @r"
+    can't resolve image `HOST/none:1` for linux/amd64: `HOST` has no such image
+    can't pin git source `http://HOST/a/b.git#v7`: the repository has no branch or tag `v7`
+    can't pin file `http://HOST/none`: `IP` answers 404
+    ");
+    assert_eq!(error.diagnostics().len(), 3);
+}
+
+#[test]
+fn an_image_of_another_platform_is_told() {
+    let mut pins = Pins::new();
+    let image = |config: &str| luakit_llb::ResolvedImage {
+        digest: fake::digest(b"").parse().unwrap(),
+        config: config.as_bytes().to_vec(),
+    };
+    let config = r#"{"architecture":"arm","os":"linux","variant":"v6"}"#;
+    let asked: BTreeMap<&str, &str> = [("a", "linux/arm/v7"), ("b", "linux/arm64"), ("c", "linux/arm/v6")].into();
+    for (name, platform) in asked {
+        pins.insert_image(name.parse().unwrap(), platform.parse().unwrap(), image(config));
+    }
+    pins.insert_image("d".parse().unwrap(), Platform::linux_amd64(), image("{}"));
+    let warnings = platform_warnings(&pins);
+    let lines: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(lines, ["image `b` is for linux/arm/v6, and was asked for linux/arm64"]);
+}
