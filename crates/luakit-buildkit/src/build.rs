@@ -137,6 +137,12 @@ impl Engine {
                 }
             }
         };
+        if solved.is_err() && !returned {
+            // The engine may end the build that we failed before it answers us.
+            if let Ok(Err(failure @ frontend::Failure::Build(_))) = tokio::time::timeout(GRACE, frontend).await {
+                cause = Some(failure);
+            }
+        }
         drop(session);
         while let Ok(Some(response)) = tokio::time::timeout(LAST_WORDS, statuses.recv()).await {
             let update = Update::from_wire(response, &ours);

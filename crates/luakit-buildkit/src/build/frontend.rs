@@ -8,7 +8,7 @@
 
 use luakit_proto::gateway::llb_bridge_client::LlbBridgeClient;
 use luakit_proto::gateway::{self, PingRequest, Ref, ReturnRequest, SolveRequest};
-use luakit_proto::{pb, rpc};
+use luakit_proto::{Message as _, pb, rpc};
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 
@@ -143,7 +143,8 @@ impl Failure {
             Self::Status(status) => rpc::Status {
                 code: status.code() as i32,
                 message: status.message().to_owned(),
-                details: Vec::new(),
+                // They come back with the end of the build.
+                details: rpc::Status::decode(status.details()).unwrap_or_default().details,
             },
         }
     }
