@@ -8,7 +8,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -190,7 +190,7 @@ fn wait_until_ready(place: &Place, init: &mut Child, registries: &[&str]) -> Res
         }
         let ended = init.try_wait()?.is_some();
         if ended || Instant::now() > deadline {
-            let mut logs = String::new();
+            let mut logs = Vec::new();
             for name in [
                 "init.log",
                 "registry.log",
@@ -199,9 +199,10 @@ fn wait_until_ready(place: &Place, init: &mut Child, registries: &[&str]) -> Res
                 "containerd.log",
                 "dockerd.log",
             ] {
-                logs.push_str(&format!("\n--- {name}\n{}", log_tail(place, name)));
+                logs.push(format!("--- {name}\n{}", log_tail(place, name)));
             }
-            bail!("the engine {}:{logs}", if ended { "ended" } else { "does not answer" });
+            let how = if ended { "ended" } else { "does not answer" };
+            bail!("the engine {how}:\n{}", logs.join("\n"));
         }
         sleep(Duration::from_millis(50));
     }
@@ -272,10 +273,7 @@ fn configure(place: &Place, tools: &Tools, registry: &str, upstreams: &str) -> R
     fs::write(run.join("registry.yml"), registry_config(place, registry))?;
     fs::write(run.join("upstreams.yml"), upstreams_config(place, upstreams))?;
     certify(&run, tools)?;
-    let hosts: String = UPSTREAMS
-        .iter()
-        .map(|name| format!("{} {name}\n", place.loopback()))
-        .collect();
+    let hosts = format!("{} {}\n", place.loopback(), UPSTREAMS.join(" "));
     fs::write(run.join("hosts.more"), hosts)?;
     fs::write(run.join("binfmt"), binfmt_entries(place, tools))?;
     let plugins = place.root.join("docker-config/cli-plugins");
@@ -355,21 +353,15 @@ fn certify(run: &Path, tools: &Tools) -> Result<()> {
 /// Flags: `F` opens the emulator now, so that containers need not hold it; `P` keeps `argv[0]` (busybox is
 /// nothing without), `OC` file and credentials.
 fn binfmt_entries(place: &Place, tools: &Tools) -> String {
-    EMULATED
-        .iter()
-        .map(|(_, emulator, magic, mask)| {
-            let program = emulator_path(tools, emulator);
-            format!(
-                ":luakit-{}-{emulator}:M::{magic}:{mask}:{}:POCF\n",
-                place.id(),
-                program.display()
-            )
-        })
-        .collect()
-}
-
-fn emulator_path(tools: &Tools, emulator: &str) -> PathBuf {
-    tools.root.join("usr/bin").join(emulator)
+    let mut entries = String::new();
+    for (_, emulator, magic, mask) in EMULATED {
+        let (id, program) = (place.id(), tools.root.join("usr/bin").join(emulator));
+        entries.push_str(":luakit-");
+        entries.extend([&id, "-", emulator, ":M::", magic, ":", mask, ":"]);
+        entries.push_str(&program.display().to_string());
+        entries.push_str(":POCF\n");
+    }
+    entries
 }
 
 fn free_port(preferred: u16) -> Result<u16> {

@@ -213,9 +213,10 @@ pub(super) fn unpack_tools(place: &Place, apt: &Apt) -> Result<Tools> {
             .unwrap_or_else(|_| bail!("fetching package lists panicked"))
     })?;
     let debs = place.packages().join("debs");
+    let partial = place.packages().join("tools.partial");
     remove_folder(&debs)?;
-    remove_folder(&tools.root)?;
-    fs::create_dir_all(&tools.root)?;
+    remove_folder(&partial)?;
+    fs::create_dir_all(&partial)?;
     for suite in [ENGINE_SUITE, IMAGE_SUITE] {
         let names: Vec<&str> = TOOLS
             .iter()
@@ -232,8 +233,16 @@ pub(super) fn unpack_tools(place: &Place, apt: &Apt) -> Result<Tools> {
                case $emulator in qemu-aarch64-static|qemu-arm-static) ;; *) rm "$emulator" ;; esac
            done"#,
         &debs,
-        &[tools.root.as_os_str()],
+        &[partial.as_os_str()],
     )?;
+    // An engine may be running from the old ones: it finds its programs but for a moment.
+    let old = place.packages().join("tools.old");
+    remove_folder(&old)?;
+    if tools.root.exists() {
+        fs::rename(&tools.root, &old)?;
+    }
+    fs::rename(&partial, &tools.root)?;
+    remove_folder(&old)?;
     remove_folder(&debs)?;
     fs::write(stamp, TOOLS_STAMP)?;
     Ok(tools)

@@ -142,11 +142,11 @@ impl Workshop<'_> {
             Source::Repository(packages) => ("repository", packages.join(" ")),
             Source::Bundles(bundles) => {
                 // One bundle a line, as `layer.sh` reads them.
-                let lines: String = bundles
+                let lines: Vec<String> = bundles
                     .iter()
-                    .map(|(name, packages)| format!("{name} {}\n", packages.join(" ")))
+                    .map(|(name, packages)| format!("{name} {}", packages.join(" ")))
                     .collect();
-                fs::write(folder.join("bundles"), lines)?;
+                fs::write(folder.join("bundles"), lines.join("\n") + "\n")?;
                 ("bundles", String::new())
             }
         };

@@ -39,7 +39,7 @@ impl Content {
 #[derive(Debug)]
 pub(super) struct Manifest {
     pub(super) config: Content,
-    pub(super) manifest: Content,
+    pub(super) content: Content,
     pub(super) layers: Vec<Made>,
     platform: Value,
 }
@@ -88,7 +88,7 @@ pub(super) fn of(image: &Image, variant: &Variant, layers: &[&Made]) -> Result<M
     let layers = layers.iter().map(|layer| (*layer).clone()).collect();
     Ok(Manifest {
         config,
-        manifest,
+        content: manifest,
         layers,
         platform: Value::Object(platform),
     })
@@ -101,8 +101,8 @@ pub(super) fn index(manifests: &[Manifest]) -> Result<Content> {
         .map(|one| {
             json!({
                 "mediaType": MANIFEST,
-                "digest": one.manifest.digest,
-                "size": one.manifest.content.len(),
+                "digest": one.content.digest,
+                "size": one.content.content.len(),
                 "platform": one.platform,
             })
         })

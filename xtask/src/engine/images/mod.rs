@@ -173,7 +173,7 @@ fn publish(
                 let config = work.join(one.config.digest.replace(':', "-"));
                 fs::write(&config, &one.config.content)?;
                 registry.push_blob(&image.repository, &one.config.digest, &config)?;
-                let content = &one.manifest;
+                let content = &one.content;
                 registry.push_manifest(&image.repository, &content.digest, manifest::MANIFEST, &content.content)?;
             }
             registry.push_manifest(&image.repository, tag, manifest::INDEX, &index.content)?;
