@@ -203,7 +203,10 @@ pub const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
 pub fn state_folder() -> PathBuf {
     match std::env::var_os(STATE_VARIABLE) {
         Some(folder) if !folder.is_empty() => PathBuf::from(folder),
-        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/engine"),
+        _ => {
+            let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+            workspace.unwrap_or(Path::new(".")).join("target/engine")
+        }
     }
 }
 
