@@ -24,5 +24,23 @@ pub fn encode_op(mut op: pb::Op) -> Vec<u8> {
 
 /// `sha256:` and the hex digits of the digest of an op's bytes.
 pub fn op_digest(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
+    show_sum(&sum_of(bytes))
+}
+
+/// A digest as it is, which takes less room than its digits.
+pub(super) type Sum = [u8; 32];
+
+pub(super) fn sum_of(bytes: &[u8]) -> Sum {
+    Sha256::digest(bytes).into()
+}
+
+pub(super) fn show_sum(sum: &Sum) -> String {
+    const PREFIX: &str = "sha256:";
+    let mut digits = [0; 64];
+    // There is room for exactly these digits.
+    let _infallible = hex::encode_to_slice(sum, &mut digits);
+    let mut text = String::with_capacity(PREFIX.len() + digits.len());
+    text.push_str(PREFIX);
+    text.extend(digits.iter().copied().map(char::from));
+    text
 }

@@ -111,9 +111,12 @@ fn meta(run: &Run, inherited: &Inherited) -> pb::Meta {
     let args = match &run.command {
         Command::Args(args) => args.clone(),
         Command::Shell(text) => {
-            let default = ["/bin/sh".to_owned(), "-c".to_owned()];
-            let shell = inherited.shell.as_deref().unwrap_or(&default);
-            shell.iter().cloned().chain([text.clone()]).collect()
+            let mut args = inherited
+                .shell
+                .as_ref()
+                .map_or_else(|| vec!["/bin/sh".to_owned(), "-c".to_owned()], |shell| shell.to_vec());
+            args.push(text.clone());
+            args
         }
     };
     let dir = if inherited.dir.is_empty() { "/" } else { &inherited.dir };

@@ -1,10 +1,11 @@
 //! The definition under way: op bytes by digest, their labels, and their places in the script.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use luakit_proto::{map, pb};
 
-use super::{Wire, caps, encode_op, metadata_message, op_digest};
+use super::encode::{Sum, show_sum, sum_of};
+use super::{Wire, caps, encode_op, metadata_message};
 use crate::definition::{Definition, PlatformMarks};
 use crate::graph::{Graph, Metadata, StackId};
 
@@ -14,20 +15,46 @@ const LANGUAGE: &str = "Lua";
 pub(super) struct Writer<'a> {
     graph: &'a Graph,
     target: pb::Platform,
-    ops: Vec<Written>,
-    by_digest: HashMap<String, usize>,
+    ops: Vec<Written<'a>>,
+    by_sum: HashMap<Sum, usize>,
 }
 
-struct Written {
+struct Written<'a> {
     digest: String,
     bytes: Vec<u8>,
-    metadata: Metadata,
-    caps: BTreeSet<&'static str>,
-    stacks: Vec<StackId>,
+    metadata: Labels<'a>,
+    /// Sorted, each once.
+    caps: Vec<&'static str>,
+    stack: StackId,
+    /// Where else the script asked for the same.
+    more_stacks: Vec<StackId>,
     /// Whether the script said the platform of one of its vertices, and said the target's.
     explicit_platform: bool,
     /// Whether the target decided it for one of them.
     target_platform: bool,
+}
+
+/// What labels an op: a vertex's metadata, until that of an equal one is laid over it.
+enum Labels<'a> {
+    Of(&'a Metadata),
+    Joined(Box<Metadata>),
+}
+
+impl Labels<'_> {
+    fn get(&self) -> &Metadata {
+        match self {
+            Self::Of(metadata) => metadata,
+            Self::Joined(metadata) => metadata,
+        }
+    }
+
+    fn overlay(&mut self, other: &Metadata) {
+        if *other != Metadata::default() {
+            let mut joined = self.get().clone();
+            joined.overlay(other.clone());
+            *self = Self::Joined(Box::new(joined));
+        }
+    }
 }
 
 impl<'a> Writer<'a> {
@@ -36,34 +63,40 @@ impl<'a> Writer<'a> {
             graph,
             target,
             ops: Vec::new(),
-            by_digest: HashMap::new(),
+            by_sum: HashMap::new(),
         }
     }
 
     /// Adds an op, or joins it with the one of the same bytes, and returns its place.
-    pub(super) fn add(&mut self, wire: Wire, metadata: &Metadata, stack: StackId) -> usize {
+    pub(super) fn add(&mut self, wire: Wire, metadata: &'a Metadata, stack: StackId) -> usize {
         let explicit = wire.explicit_platform && wire.op.platform.as_ref() == Some(&self.target);
         let bytes = encode_op(wire.op);
-        let digest = op_digest(&bytes);
-        if let Some(&at) = self.by_digest.get(&digest) {
+        let sum = sum_of(&bytes);
+        if let Some(&at) = self.by_sum.get(&sum) {
             if let Some(present) = self.ops.get_mut(at) {
-                present.metadata.overlay(metadata.clone());
+                present.metadata.overlay(metadata);
                 present.caps.extend(wire.caps);
+                present.caps.sort_unstable();
+                present.caps.dedup();
                 present.explicit_platform |= explicit;
                 present.target_platform |= !explicit;
-                if !present.stacks.contains(&stack) {
-                    present.stacks.push(stack);
+                if present.stack != stack && !present.more_stacks.contains(&stack) {
+                    present.more_stacks.push(stack);
                 }
             }
             return at;
         }
-        self.by_digest.insert(digest.clone(), self.ops.len());
+        let mut caps = wire.caps;
+        caps.sort_unstable();
+        caps.dedup();
+        self.by_sum.insert(sum, self.ops.len());
         self.ops.push(Written {
-            digest,
+            digest: show_sum(&sum),
             bytes,
-            metadata: metadata.clone(),
-            caps: wire.caps.into_iter().collect(),
-            stacks: vec![stack],
+            metadata: Labels::Of(metadata),
+            caps,
+            stack,
+            more_stacks: Vec::new(),
             explicit_platform: explicit,
             target_platform: !explicit,
         });
@@ -75,13 +108,17 @@ impl<'a> Writer<'a> {
     }
 
     /// Ends the definition with the vertex that points at its result.
-    pub(super) fn finish(self, result: pb::Input) -> Definition {
+    pub(super) fn finish(mut self, result: pb::Input) -> Definition {
+        self.by_sum = HashMap::new();
         let terminal = encode_op(pb::Op {
             inputs: vec![result],
             ..Default::default()
         });
-        let terminal_digest = op_digest(&terminal);
-        let terminal_caps = self.terminal_caps();
+        let terminal_digest = show_sum(&sum_of(&terminal));
+        let terminal_metadata = pb::OpMetadata {
+            caps: map::entries(self.terminal_caps().into_iter().map(|cap| (cap, true))),
+            ..Default::default()
+        };
         let source = self.source_map();
         let explicit = self.ops.iter().filter(|op| op.explicit_platform);
         let mixed = explicit.clone().filter(|op| op.target_platform);
@@ -90,24 +127,21 @@ impl<'a> Writer<'a> {
             mixed: mixed.map(|op| op.digest.clone()).collect(),
         };
 
-        let mut metadata = BTreeMap::new();
+        let mut metadata = Vec::with_capacity(self.ops.len() + 1);
         let mut def = Vec::with_capacity(self.ops.len() + 1);
         for op in self.ops {
-            let mut message = metadata_message(&op.metadata);
-            message.caps = cap_entries(&op.caps);
-            metadata.insert(op.digest, message);
+            let mut message = metadata_message(op.metadata.get());
+            message.caps = op.caps.iter().map(|cap| map::Entry::new(*cap, true)).collect();
+            metadata.push(<pb::MetadataEntry as map::Entry>::new(op.digest, message));
             def.push(op.bytes);
         }
         def.push(terminal);
-        let message = pb::OpMetadata {
-            caps: cap_entries(&terminal_caps),
-            ..Default::default()
-        };
-        metadata.insert(terminal_digest, message);
+        metadata.push(map::Entry::new(terminal_digest, terminal_metadata));
+        metadata.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         Definition::new(
             pb::Definition {
                 def,
-                metadata: map::entries(metadata),
+                metadata,
                 source: Some(source),
             },
             platforms,
@@ -116,14 +150,14 @@ impl<'a> Writer<'a> {
 
     fn terminal_caps(&self) -> BTreeSet<&'static str> {
         let mut needs = BTreeSet::from([caps::CONSTRAINTS, caps::PLATFORM]);
-        for op in &self.ops {
-            if op.metadata.ignore_cache {
+        for metadata in self.ops.iter().map(|op| op.metadata.get()) {
+            if metadata.ignore_cache {
                 needs.insert(caps::META_IGNORE_CACHE);
             }
-            if op.metadata.description.is_some() {
+            if metadata.description.is_some() {
                 needs.insert(caps::META_DESCRIPTION);
             }
-            if op.metadata.export_cache.is_some() {
+            if metadata.export_cache.is_some() {
                 needs.insert(caps::META_EXPORT_CACHE);
             }
         }
@@ -134,9 +168,10 @@ impl<'a> Writer<'a> {
     /// entry: an engine crashes on a missing one.
     fn source_map(&self) -> pb::Source {
         let mut files: Vec<usize> = Vec::new();
-        let mut locations = BTreeMap::new();
+        let mut locations: Vec<pb::LocationsEntry> = Vec::with_capacity(self.ops.len());
         for op in &self.ops {
-            let frames = op.stacks.iter().flat_map(|stack| self.graph.stack(*stack));
+            let stacks = std::iter::once(&op.stack).chain(&op.more_stacks);
+            let frames = stacks.flat_map(|stack| self.graph.stack(*stack));
             let places = frames.map(|frame| {
                 let file = self.graph.file_index(frame.file);
                 let index = files.iter().position(|f| *f == file).unwrap_or_else(|| {
@@ -149,11 +184,12 @@ impl<'a> Writer<'a> {
                 locations: places.collect(),
             };
             message.locations.dedup();
-            locations.insert(op.digest.clone(), message);
+            locations.push(map::Entry::new(op.digest.as_str(), message));
         }
+        locations.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let infos = files.iter().filter_map(|index| self.graph.files().get(*index));
         pb::Source {
-            locations: map::entries(locations),
+            locations,
             infos: infos
                 .map(|file| pb::SourceInfo {
                     filename: file.name.clone(),
@@ -178,8 +214,4 @@ fn location(file: usize, line: u32) -> pb::Location {
             end: Some(at),
         }],
     }
-}
-
-fn cap_entries(caps: &BTreeSet<&'static str>) -> Vec<pb::CapEntry> {
-    map::entries(caps.iter().map(|cap| (*cap, true)))
 }
