@@ -134,6 +134,7 @@ pub(crate) fn install(lua: &Lua, build: &Rc<Build>, globals: &Table) -> mlua::Re
         }
     }
     bk.raw_set("null", Value::NULL)?;
+    name_null(lua)?;
     let target = lua.create_userdata(LuaPlatform(build.input.target_platform.clone()))?;
     let host = lua.create_userdata(LuaPlatform(build.input.build_platform.clone()))?;
     bk.raw_set("build_platform", host)?;
@@ -148,6 +149,17 @@ pub(crate) fn install(lua: &Lua, build: &Rc<Build>, globals: &Table) -> mlua::Re
     }
     lua.set_app_data(Modules(modules));
     globals.raw_set("bk", bk)
+}
+
+/// `bk.null` is the only light userdata there is.
+fn name_null(lua: &Lua) -> mlua::Result<()> {
+    let meta = lua.create_table()?;
+    meta.raw_set("__tostring", lua.create_function(|_, _: Value| Ok("null"))?)?;
+    meta.raw_set("__type", "null")?;
+    meta.raw_set("__metatable", false)?;
+    meta.set_readonly(true);
+    lua.set_type_metatable::<mlua::LightUserData>(Some(meta));
+    Ok(())
 }
 
 fn module_name(bk: &Table, module: &Table) -> mlua::Result<String> {

@@ -382,6 +382,7 @@ fn objects_tell_what_they_are() {
          is(i:copy(bk.local_('context'), '.', '/app'), 'state(copy . to /app)')\n\
          is(bk.diff(i, i:run('x')), 'state(diff)')\n\
          is(bk.cache('/c'), 'mount(cache /c)')\n\
+         is(bk.null, 'null')\n\
          is(bk.platform('linux', 'arm64', 'v8'), 'linux/arm64')\n\
          is(bk.platform({ os = 'linux', arch = 'arm' }), 'linux/arm/v7')\n\
          is(bk.platform(bk.target_platform), 'linux/arm64')\n\
