@@ -23,7 +23,9 @@ fn config(engine: &Engine, reference: &str, architecture: &str) -> Value {
         .find(|entry| entry["platform"]["architecture"] == architecture)
         .unwrap();
     let manifest = read(entry["digest"].as_str().unwrap());
-    let blob = engine.blob(&image.repository, manifest["config"]["digest"].as_str().unwrap()).unwrap();
+    let blob = engine
+        .blob(&image.repository, manifest["config"]["digest"].as_str().unwrap())
+        .unwrap();
     serde_json::from_slice(&blob).unwrap()
 }
 
@@ -33,7 +35,12 @@ fn every_image_is_served_under_its_tag() {
     assert!(!engine.facts().images.is_empty());
     for image in &engine.facts().images {
         let response = engine.manifest(&image.repository, &image.tag).unwrap();
-        assert_eq!(response.header("docker-content-digest"), Some(image.digest.as_str()), "{}", image.reference);
+        assert_eq!(
+            response.header("docker-content-digest"),
+            Some(image.digest.as_str()),
+            "{}",
+            image.reference
+        );
     }
 }
 
@@ -60,7 +67,9 @@ fn the_relay_reaches_buildkit() {
     let _relay = Relay::listen(&socket, engine.docker_socket()).unwrap();
     let mut stream = UnixStream::connect(&socket).unwrap();
     // HTTP/2's preface with an empty SETTINGS frame: the server's first frame is its own SETTINGS, type 4.
-    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .unwrap();
     let mut frame = [0; 9];
     stream.read_exact(&mut frame).unwrap();
     assert_eq!(frame[3], 4);
