@@ -1,12 +1,14 @@
 //! Capabilities: what a definition needs of an engine, against what the engine says it has.
 //!
 //! Clients note capabilities in each op's metadata. Engines check them too, but one at a time and without
-//! saying which step wants it.
+//! saying which step wants it. The notes are corrected first, for engines that lack something: one that is
+//! missing is added, one that asks for what every engine does is dropped. No digest depends on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use luakit_proto::map::map;
-use luakit_proto::{apicaps, pb};
+use luakit_proto::map::{Entry as _, map};
+use luakit_proto::{Message as _, apicaps, pb};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::MissingCap;
 
@@ -50,21 +52,73 @@ const ASSUMED: [&str; 29] = [
 /// The capability to run several exporters in one build.
 const SEVERAL_EXPORTS: &str = "exporter.multiple";
 
+/// The capability to take other exit codes than 0 for success.
+const EXIT_CODES: &str = "exec.validexitcode";
+
+/// The capability to make symbolic links, which clients do not note on file ops.
+const SYMLINK: &str = "file.symlink.create";
+
+/// What an engine can do with definitions.
+pub(crate) struct Known(BTreeSet<String>);
+
+impl Known {
+    pub(crate) fn new(llb: &[apicaps::ApiCap]) -> Self {
+        if llb.is_empty() {
+            Self(ASSUMED.iter().map(|c| (*c).to_owned()).collect())
+        } else {
+            Self(enabled(llb))
+        }
+    }
+
+    /// A definition with the notes that are true of this engine.
+    pub(crate) fn correct(&self, mut definition: pb::Definition) -> pb::Definition {
+        let lacks = |cap: &str| !self.0.contains(cap);
+        if !lacks(EXIT_CODES) && !lacks(SYMLINK) {
+            return definition;
+        }
+        let mut zero_alone = BTreeSet::new();
+        let mut with_symlinks = BTreeSet::new();
+        for bytes in &definition.def {
+            let digest = || format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+            match pb::Op::decode(bytes.as_slice()).ok().and_then(|op| op.op) {
+                Some(pb::op::Op::Exec(exec)) if exec.meta.as_ref().is_some_and(|meta| meta.valid_exit_codes == [0]) => {
+                    zero_alone.insert(digest());
+                }
+                Some(pb::op::Op::File(file)) if file.actions.iter().any(makes_symlink) => {
+                    with_symlinks.insert(digest());
+                }
+                _ => {}
+            }
+        }
+        for entry in &mut definition.metadata {
+            let digest = entry.key().to_owned();
+            let Some(metadata) = &mut entry.value else { continue };
+            if lacks(EXIT_CODES) && zero_alone.contains(&digest) {
+                metadata.caps.retain(|cap| cap.key() != EXIT_CODES);
+            }
+            if lacks(SYMLINK) && with_symlinks.contains(&digest) {
+                metadata.caps.push(pb::CapEntry::new(SYMLINK, true));
+            }
+        }
+        definition
+    }
+}
+
+fn makes_symlink(action: &pb::FileAction) -> bool {
+    matches!(action.action, Some(pb::file_action::Action::Symlink(_)))
+}
+
+fn enabled(caps: &[apicaps::ApiCap]) -> BTreeSet<String> {
+    caps.iter().filter(|c| c.enabled).map(|c| c.id.clone()).collect()
+}
+
 /// What of `definitions` and of bringing their results back the engine lacks, sorted by name.
 pub(crate) fn missing<'a>(
     definitions: impl IntoIterator<Item = &'a pb::Definition>,
     exports: usize,
     gateway: &[apicaps::ApiCap],
-    llb: &[apicaps::ApiCap],
+    Known(known): &Known,
 ) -> Vec<MissingCap> {
-    let enabled = |caps: &[apicaps::ApiCap]| -> BTreeSet<String> {
-        caps.iter().filter(|c| c.enabled).map(|c| c.id.clone()).collect()
-    };
-    let known = if llb.is_empty() {
-        ASSUMED.iter().map(|c| (*c).to_owned()).collect()
-    } else {
-        enabled(llb)
-    };
     let mut missing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for definition in definitions {
         for entry in &definition.metadata {
@@ -118,7 +172,7 @@ mod tests {
             ]),
             ..pb::Definition::default()
         };
-        let old = missing([&definition], 2, &caps(&GATEWAY), &[]);
+        let old = missing([&definition], 2, &caps(&GATEWAY), &Known::new(&[]));
         let names = |m: &[MissingCap]| -> Vec<(String, usize)> {
             m.iter().map(|m| (m.cap.clone(), m.vertices.len())).collect()
         };
@@ -126,13 +180,70 @@ mod tests {
         assert_eq!(names(&old), expect.map(|(c, n)| (c.to_owned(), n)));
 
         let mut some = caps(&["constraints", "mergeop", "exec.validexitcode", "exporter.multiple"]);
-        assert_eq!(missing([&definition], 2, &caps(&GATEWAY), &some), []);
+        assert_eq!(missing([&definition], 2, &caps(&GATEWAY), &Known::new(&some)), []);
         if let Some(merge) = some.iter_mut().find(|c| c.id == "mergeop") {
             merge.enabled = false;
         }
         assert_eq!(
-            names(&missing([&definition], 2, &caps(&GATEWAY[1..]), &some)),
+            names(&missing([&definition], 2, &caps(&GATEWAY[1..]), &Known::new(&some))),
             [("mergeop".to_owned(), 2), ("solve.base".to_owned(), 0),]
         );
+    }
+
+    /// One op, and whether an engine that knows `some` lacks what.
+    fn check(op: pb::op::Op, noted: &[&str], some: &[&str], expect: &[&str]) {
+        let op = pb::Op {
+            op: Some(op),
+            ..pb::Op::default()
+        };
+        let bytes = op.encode_to_vec();
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
+        let metadata = pb::OpMetadata {
+            caps: entries(noted.iter().map(|c| (*c, true))),
+            ..pb::OpMetadata::default()
+        };
+        let definition = pb::Definition {
+            def: vec![bytes],
+            metadata: entries([(digest, metadata)]),
+            ..pb::Definition::default()
+        };
+        let known = Known::new(&caps(some));
+        let corrected = known.correct(definition.clone());
+        assert_eq!(corrected.def, definition.def);
+        let missing = missing([&corrected], 1, &caps(&GATEWAY), &known);
+        let names: Vec<&str> = missing.iter().map(|m| m.cap.as_str()).collect();
+        assert_eq!(names, expect);
+    }
+
+    fn exec(valid_exit_codes: &[i32]) -> pb::op::Op {
+        pb::op::Op::Exec(pb::ExecOp {
+            meta: Some(pb::Meta {
+                valid_exit_codes: valid_exit_codes.to_vec(),
+                ..pb::Meta::default()
+            }),
+            ..pb::ExecOp::default()
+        })
+    }
+
+    #[test]
+    fn zero_is_a_success_everywhere() {
+        let noted = ["exec.meta.base", EXIT_CODES];
+        check(exec(&[0]), &noted, &["exec.meta.base"], &[]);
+        check(exec(&[0, 1]), &noted, &["exec.meta.base"], &[EXIT_CODES]);
+        check(exec(&[0, 1]), &noted, &noted, &[]);
+    }
+
+    #[test]
+    fn symlinks_are_asked_for_where_no_client_does() {
+        let link = || {
+            pb::op::Op::File(pb::FileOp {
+                actions: vec![pb::FileAction {
+                    action: Some(pb::file_action::Action::Symlink(pb::FileActionSymlink::default())),
+                    ..pb::FileAction::default()
+                }],
+            })
+        };
+        check(link(), &["file.base"], &["file.base"], &[SYMLINK]);
+        check(link(), &["file.base"], &["file.base", SYMLINK], &[]);
     }
 }

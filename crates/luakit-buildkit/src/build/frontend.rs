@@ -87,20 +87,21 @@ impl Bridge<'_> {
         exports: usize,
     ) -> Result<gateway::Result, Failure> {
         let pong = self.client.ping(self.request(PingRequest {})).await?.into_inner();
-        let definitions = results.iter().map(|r| &r.definition);
-        let missing = caps::missing(definitions, exports, &pong.frontend_api_caps, &pong.llb_caps);
+        let known = caps::Known::new(&pong.llb_caps);
+        let definitions: Vec<_> = results.iter().map(|r| known.correct(r.definition.clone())).collect();
+        let missing = caps::missing(&definitions, exports, &pong.frontend_api_caps, &known);
         if !missing.is_empty() {
             let version = engine.version().unwrap_or("of unknown version");
             let engine = format!("BuildKit {version}");
             return Err(Failure::Build(BuildError::Unsupported { engine, missing }));
         }
         let mut refs = Vec::with_capacity(results.len());
-        for result in results {
-            if result.definition.def.is_empty() {
+        for definition in definitions {
+            if definition.def.is_empty() {
                 refs.push(Ref::default());
                 continue;
             }
-            let request = self.request(solve_request(result.definition.clone()));
+            let request = self.request(solve_request(definition));
             let solved = self.client.solve(request).await.map_err(refusal)?.into_inner();
             match solved.result.and_then(|r| r.result) {
                 Some(gateway::result::Result::Ref(r)) => refs.push(r),
