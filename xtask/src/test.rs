@@ -28,7 +28,7 @@ const QUICK: &[(&str, &[&str])] = &[
             "--workspace",
             "--all-targets",
             "--features",
-            "luakit/engine-tests,luakit-buildkit/engine-tests",
+            "luakit/engine-tests,luakit-buildkit/engine-tests,luakit-testkit/engine-tests",
             "--",
             "-D",
             "warnings",
@@ -48,6 +48,18 @@ const QUICK: &[(&str, &[&str])] = &[
 
 /// What needs one.
 const ON_THE_ENGINE: &[(&str, &[&str])] = &[
+    (
+        "the engine itself",
+        &[
+            "test",
+            "-p",
+            "luakit-testkit",
+            "--features",
+            "engine-tests",
+            "--test",
+            "engine",
+        ],
+    ),
     (
         "client tests on the engine",
         &[
