@@ -1,4 +1,5 @@
 //! The house rules of `ARCHITECTURE`: who may depend on what, and how files begin and end.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
