@@ -34,7 +34,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("clap", &["luakit", "xtask"]),
     ("anstream", &["luakit"]),
     ("crossterm", &["luakit"]),
-    ("oci-client", &["luakit-frontend"]),
+    ("reqwest", &["luakit-frontend"]),
     ("annotate-snippets", &["luakit-diagnostic"]),
     ("anyhow", &["xtask"]),
 ];

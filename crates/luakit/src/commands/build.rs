@@ -37,7 +37,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let mut plan = args.script.plan(selection, printer)?;
     keep_one(&mut plan, &args.script.platform, printer)?;
     let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
-    let pins = args.resolution.pins(&args.script, &plan)?;
+    let pins = args.resolution.pins(&args.script, &plan, printer)?;
     let outputs = plan.outputs(&pins, &settings);
     let Some(mut output) = outputs.into_iter().next() else {
         return Err(Failure::usage("there is nothing to build"));

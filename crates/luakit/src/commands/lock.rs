@@ -6,10 +6,9 @@ use luakit_diagnostic::Diagnostic;
 use luakit_frontend::Selection;
 use luakit_frontend::fetch::{Fetcher, GitCommand, Secrets};
 use luakit_frontend::lock::{self, Change, LockError, Update};
-use luakit_frontend::resolve::Network;
 use luakit_llb::Pins;
 
-use crate::commands::resolution::{LockFile, RegistryArgs, block_on};
+use crate::commands::resolution::{LockFile, RegistryArgs, block_on, network};
 use crate::commands::script::ScriptArgs;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
@@ -46,7 +45,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         Some(names) => Update::Named(names),
     };
     let registry = args.registries.registry(&environment)?;
-    let network = Network::default();
+    let network = network(&environment);
     let parallel = network.parallel;
     let fetcher = Fetcher::new(network, GitCommand::default(), Secrets::default());
     let known = old.clone().unwrap_or_default();

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use luakit_diagnostic::SourceFile;
 use luakit_frontend::lock;
-use luakit_frontend::resolve::{Network, Registry, RegistryConfig, resolve};
+use luakit_frontend::resolve::{Network, Registry, RegistryConfig, platform_warnings, resolve};
 use luakit_frontend::{DocumentError, Plan};
 use luakit_llb::{Pins, Reached};
 
 use crate::commands::script::ScriptArgs;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
+use crate::printer::Printer;
 
 /// How references are resolved.
 #[derive(Debug, clap::Args)]
@@ -48,7 +49,7 @@ pub(crate) struct RegistryArgs {
 
 impl ResolutionArgs {
     /// What the references of a plan mean.
-    pub(crate) fn pins(&self, script: &ScriptArgs, plan: &Plan) -> Result<Pins, Failure> {
+    pub(crate) fn pins(&self, script: &ScriptArgs, plan: &Plan, printer: &Printer) -> Result<Pins, Failure> {
         if self.resolve == Resolve::Never {
             return Ok(Pins::new());
         }
@@ -58,22 +59,32 @@ impl ResolutionArgs {
         if self.locked {
             lock::check(&reached, &locked).map_err(|e| Failure::new(Kind::Script, e.diagnostic()))?;
         }
-        let pins = lock::select(&reached, &locked);
+        let mut pins = lock::select(&reached, &locked);
         if reached
             .images
             .iter()
-            .all(|(reference, platform)| pins.image(reference, platform).is_some())
+            .any(|(reference, platform)| pins.image(reference, platform).is_none())
         {
-            return Ok(pins);
+            let registry = self.registries.registry(&Environment::read())?;
+            pins = block_on(resolve_images(pins, &locked, &reached, &registry))??;
         }
-        let registry = self.registries.registry(&Environment::read())?;
-        block_on(resolve_images(pins, &reached, &registry))?
+        for warning in platform_warnings(&pins) {
+            printer.diagnostic(&warning);
+        }
+        Ok(pins)
     }
 }
 
-async fn resolve_images(mut pins: Pins, reached: &Reached, registry: &Registry) -> Result<Pins, Failure> {
+/// Adds the images that a lock file lacks. It is given whole: a new platform of a locked image comes from the index
+/// that the others came from.
+async fn resolve_images(
+    mut pins: Pins,
+    locked: &Pins,
+    reached: &Reached,
+    registry: &Registry,
+) -> Result<Pins, Failure> {
     let parallel = Network::default().parallel;
-    let images = resolve(reached.images.iter().cloned(), &pins, registry, parallel).await;
+    let images = resolve(reached.images.iter().cloned(), locked, registry, parallel).await;
     let images = images.map_err(|e| Failure::several(Kind::Build, e.diagnostics()))?;
     for ((reference, platform), image) in images {
         pins.insert_image(reference, platform, image);
@@ -88,19 +99,23 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(runtime.block_on(work))
 }
 
+/// The network, by the proxies of the environment.
+pub(crate) fn network(environment: &Environment) -> Network {
+    Network {
+        http_proxy: environment.http_proxy.clone(),
+        https_proxy: environment.https_proxy.clone(),
+        no_proxy: environment.no_proxy.clone(),
+        ..Network::default()
+    }
+}
+
 impl RegistryArgs {
     /// The way to registries.
     pub(crate) fn registry(&self, environment: &Environment) -> Result<Registry, Failure> {
-        let network = Network {
-            http_proxy: environment.http_proxy.clone(),
-            https_proxy: environment.https_proxy.clone(),
-            no_proxy: environment.no_proxy.clone(),
-            ..Network::default()
-        };
         Ok(Registry::new(
             self.config(environment)?,
             environment.docker_config.clone(),
-            network,
+            network(environment),
         ))
     }
 
