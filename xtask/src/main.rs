@@ -3,7 +3,9 @@
 //! Each subcommand is a file of its own. Nothing here ships: a chore may print and shell out.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod again;
 mod demo;
+mod docs;
 mod engine;
 mod machine;
 mod proto;
@@ -22,6 +24,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Docs(docs::Args),
     Engine(engine::Args),
     Proto(proto::Args),
     Test(test::Args),
@@ -30,6 +33,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Docs(args) => docs::run(&args),
         Command::Engine(args) => engine::run(&args),
         Command::Proto(args) => proto::run(&args),
         Command::Test(args) => test::run(&args),

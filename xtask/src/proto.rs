@@ -3,6 +3,7 @@
 //! The output is committed, so that a build needs neither this nor `protoc`. The compilers are heavy, so
 //! they sit behind the feature `proto`: without it, this chore runs itself again with the feature on.
 
+#[cfg(feature = "proto")]
 use anyhow::Context as _;
 
 /// Compile the `.proto` files of luakit-proto.
@@ -15,24 +16,8 @@ pub(crate) struct Args {
 
 #[cfg(not(feature = "proto"))]
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = std::process::Command::new(cargo);
-    command.args([
-        "run",
-        "--quiet",
-        "--package",
-        "xtask",
-        "--features",
-        "proto",
-        "--",
-        "proto",
-    ]);
-    if args.check {
-        command.arg("--check");
-    }
-    let status = command.status().context("running cargo")?;
-    anyhow::ensure!(status.success(), "the generator failed");
-    Ok(())
+    let flags = args.check.then_some("--check");
+    crate::again::with_feature("proto", &["proto"].into_iter().chain(flags).collect::<Vec<_>>())
 }
 
 #[cfg(feature = "proto")]

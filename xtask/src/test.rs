@@ -28,7 +28,7 @@ const QUICK: &[(&str, &[&str])] = &[
             "--workspace",
             "--all-targets",
             "--features",
-            "luakit/engine-tests,luakit-buildkit/engine-tests,luakit-testkit/engine-tests",
+            "luakit/engine-tests,luakit-buildkit/engine-tests,luakit-testkit/engine-tests,xtask/docs",
             "--",
             "-D",
             "warnings",
@@ -42,7 +42,10 @@ const QUICK: &[(&str, &[&str])] = &[
         "generated docs and stubs",
         &["run", "--quiet", "-p", "xtask", "--", "docs", "--check"],
     ),
-    ("unit and golden tests", &["test", "--workspace"]),
+    (
+        "unit and golden tests, the docs' examples",
+        &["test", "--workspace", "--features", "xtask/docs"],
+    ),
     ("docs", &["doc", "--workspace", "--no-deps", "--document-private-items"]),
 ];
 

@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("luakit-testkit", &[]),
-    ("xtask", &["luakit-script", "luakit-testkit"]),
+    ("xtask", &["luakit", "luakit-llb", "luakit-script", "luakit-testkit"]),
 ];
 
 /// Crates that only some rooms may know.

@@ -24,6 +24,8 @@ pub struct Api {
     pub constants: &'static [Constant],
     /// The objects that functions return.
     pub classes: &'static [Class],
+    /// What types name without holding it: the parts of an owner and of a platform.
+    pub records: &'static [&'static Record],
 }
 
 /// The whole API.
@@ -62,6 +64,7 @@ static API: Api = Api {
     ],
     constants: &[graph::TARGET_PLATFORM, graph::BUILD_PLATFORM, inputs::ARGS, codec::NULL],
     classes: &[state::STATE, mounts::MOUNT, graph::PLATFORM_CLASS],
+    records: &[&OWNER_PARTS, &PLATFORM_PARTS],
 };
 
 /// A function or a method.
