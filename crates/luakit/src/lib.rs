@@ -1,6 +1,11 @@
 //! The program behind the `luakit` binary: parses, calls, maps an exit code.
 //!
 //! It is a library so that the reference of the command line can be made from its own definitions.
+#![allow(
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "a subcommand owns its arguments; the printer is one thing, and that it is small an accident"
+)]
 
 mod cli;
 mod commands;
