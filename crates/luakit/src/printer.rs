@@ -14,6 +14,7 @@ pub(crate) struct Printer {
     color: bool,
 }
 
+#[allow(clippy::unused_self, reason = "whoever writes holds the printer")]
 impl Printer {
     pub(crate) fn new(choice: ColorChoice) -> Self {
         let color = match choice {

@@ -1,5 +1,7 @@
 //! `luakit validate`: is the script right, without building or fetching anything.
 
+use std::fmt::Write as _;
+
 use luakit_frontend::Selection;
 use luakit_llb::Pins;
 
@@ -22,7 +24,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         let name = output.name.as_deref().unwrap_or("(default)");
         let ops = output.definition.message().def.len().saturating_sub(1);
         let plural = if ops == 1 { "op" } else { "ops" };
-        report.push_str(&format!("{name}: {}, {ops} {plural}\n", output.platform));
+        // Writing to a String can't fail.
+        let _infallible = writeln!(report, "{name}: {}, {ops} {plural}", output.platform);
     }
     printer.data(report.as_bytes())
 }

@@ -100,7 +100,8 @@ impl Spec {
         }
         let known: &[&str] = if self.is_image() { IMAGE_ATTRS } else { &[] };
         for key in self.attrs.keys() {
-            if !known.contains(&key.as_str()) && !(self.is_image() && key.starts_with("annotation")) {
+            let is_annotation = self.is_image() && key.starts_with("annotation");
+            if !is_annotation && !known.contains(&key.as_str()) {
                 let hint = nearest(key, known.iter().copied());
                 let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return Err(format!("unknown key `{key}`{hint}"));
