@@ -106,6 +106,14 @@ pub(super) fn all() -> Vec<Recipe> {
             include_str!("files/node-user.sh"),
         ),
     ];
+    layers.extend(PLATFORMS.map(|(_, arch)| busybox(arch)));
+    // The longest to make is not the last to be begun.
+    layers.push(layer(
+        "rust-alpine",
+        &["busybox-amd64"],
+        Source::Unpack(&["cargo-web", "gcc", "libc6-dev", "rustc-web"]),
+        include_str!("files/rust.sh"),
+    ));
     for (_, arch) in PLATFORMS {
         layers.extend(of_architecture(arch));
     }
@@ -134,12 +142,6 @@ pub(super) fn all() -> Vec<Recipe> {
         include_str!("files/node-user.sh"),
     ));
     layers.push(layer(
-        "rust-alpine",
-        &["busybox-amd64"],
-        Source::Unpack(&["cargo-web", "gcc", "libc6-dev", "rustc-web"]),
-        include_str!("files/rust.sh"),
-    ));
-    layers.push(layer(
         "distroless",
         &[],
         Source::Unpack(&["=base-files", "=ca-certificates", "=netbase", "=tzdata"]),
@@ -149,9 +151,9 @@ pub(super) fn all() -> Vec<Recipe> {
     layers
 }
 
-/// What is made once for each architecture.
-fn of_architecture(arch: &'static str) -> [Recipe; 3] {
-    let busybox = Recipe {
+/// A root of busybox alone.
+fn busybox(arch: &'static str) -> Recipe {
+    Recipe {
         arch,
         files: &[
             ("addgroup", include_str!("files/addgroup")),
@@ -164,7 +166,11 @@ fn of_architecture(arch: &'static str) -> [Recipe; 3] {
             Source::Unpack(&["=busybox-static"]),
             include_str!("files/busybox.sh"),
         )
-    };
+    }
+}
+
+/// What else is made once for each architecture.
+fn of_architecture(arch: &'static str) -> [Recipe; 2] {
     let go = Recipe {
         arch,
         ..layer(
@@ -190,7 +196,7 @@ fn of_architecture(arch: &'static str) -> [Recipe; 3] {
             ..layer(&packages_of(arch), &[], Source::Bundles(FOREIGN_PACKAGES), "")
         }
     };
-    [busybox, go, packages]
+    [go, packages]
 }
 
 /// Layers that only say what an image is called.
