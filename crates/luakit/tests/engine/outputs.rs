@@ -6,7 +6,7 @@ use std::fs::File;
 use luakit_testkit::image::Archive;
 use luakit_testkit::rootfs::{Kind, Rootfs};
 
-use crate::workbench::{Workbench, succeeded};
+use crate::workbench::{Workbench, stderr_of, succeeded};
 
 const FILES: &str = r##"
 local tree = bk.scratch()
@@ -111,10 +111,16 @@ fn a_tar_goes_to_stdout() {
     assert_eq!(listed(&Rootfs::from_tar(output.stdout.as_slice()).unwrap()), expected());
 }
 
+/// Its definition has no bytes, and so looks like that of a `luakit build` which failed.
 #[test]
-fn an_exported_scratch_is_an_empty_directory() {
+fn an_exported_scratch_is_refused_in_a_pipe() {
     let bench = Workbench::new();
     let project = bench.project(&[("build.lua", "bk.export(bk.scratch())\n")]);
-    let dest = bench.export(&project, &[], "type=local", "out");
-    assert_eq!(listed(&Rootfs::from_directory(&dest).unwrap()), BTreeMap::new());
+    let definition = bench.build(&project, &[]);
+    assert_eq!(definition, b"");
+    let output = bench.solve(&project, &definition, &["-o", "type=local,dest=out"]);
+    let said = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("scratch"), "{said}");
+    assert!(!project.join("out").exists());
 }

@@ -15,15 +15,18 @@ chmod 755 usr/local/lib/node_modules/npm/bin/*.js usr/local/lib/node_modules/cor
 install -m 755 "$FILES/docker-entrypoint.sh" usr/local/bin/docker-entrypoint.sh
 echo "NODE_VERSION=$version" > "$ENV"
 
-# What npm finds with no network: express 4.18.2 and what it needs, in a cache of its own.
+# What npm finds with no network: express 4.18.2, the newest express, and what they need, in a cache of its own.
 mkdir -p var/lib/test-packages/npm project
-printf '{"name":"fill","version":"1.0.0"}' > project/package.json
-(
-    cd project
-    PATH=../usr/local/bin:$PATH node ../usr/local/lib/node_modules/npm/bin/npm-cli.js install \
-        --cache "$PWD/../var/lib/test-packages/npm" --no-audit --no-fund --no-update-notifier --loglevel=error \
-        express@4.18.2
-)
+for package in express@4.18.2 express; do
+    rm -rf project/*
+    printf '{"name":"fill","version":"1.0.0"}' > project/package.json
+    (
+        cd project
+        PATH=../usr/local/bin:$PATH node ../usr/local/lib/node_modules/npm/bin/npm-cli.js install \
+            --cache "$PWD/../var/lib/test-packages/npm" --no-audit --no-fund --no-update-notifier --loglevel=error \
+            "$package"
+    )
+done
 registry=$(cd project && node ../usr/local/lib/node_modules/npm/bin/npm-cli.js config get registry 2> /dev/null || true)
 # The cache notes when and from whom each answer came: without that, the same answers are the same bytes.
 cat > normalise.cjs <<'X'
