@@ -1,7 +1,10 @@
 //! The built binary, from the outside.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
+    clippy::format_push_string,
     reason = "a test ends where something is not as expected"
 )]
 
