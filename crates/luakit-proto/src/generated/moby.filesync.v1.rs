@@ -595,8 +595,9 @@ pub mod file_sync_client {
     use tonic::codegen::http::Uri;
     /// Local sources. The client is the server of this service and sends the files.
     ///
-    /// Its sibling `FileSend`, which brings results back, has a single method `DiffCopy` whose messages are either `BytesMessage` (one
-    /// file) or `fsutil.types.Packet` (a directory), as the target of the request tells. No stub can say that: `luakit-buildkit` routes it itself.
+    /// Its sibling `FileSend`, which brings results back, has a single method `DiffCopy` whose messages are
+    /// either `BytesMessage` (one file) or `fsutil.types.Packet` (a directory), as the target of the request
+    /// tells. No stub can say that: `luakit-buildkit` routes it itself.
     #[derive(Debug, Clone)]
     pub struct FileSyncClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -730,8 +731,9 @@ pub mod file_sync_server {
     }
     /// Local sources. The client is the server of this service and sends the files.
     ///
-    /// Its sibling `FileSend`, which brings results back, has a single method `DiffCopy` whose messages are either `BytesMessage` (one
-    /// file) or `fsutil.types.Packet` (a directory), as the target of the request tells. No stub can say that: `luakit-buildkit` routes it itself.
+    /// Its sibling `FileSend`, which brings results back, has a single method `DiffCopy` whose messages are
+    /// either `BytesMessage` (one file) or `fsutil.types.Packet` (a directory), as the target of the request
+    /// tells. No stub can say that: `luakit-buildkit` routes it itself.
     #[derive(Debug)]
     pub struct FileSyncServer<T> {
         inner: Arc<T>,
