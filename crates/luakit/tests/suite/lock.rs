@@ -58,50 +58,50 @@ fn a_broken_lock_file_is_shown_at_its_line() {
     });
     insta::assert_snapshot!(shown.join("----\n"), @r#"
     error[missing-key]: an `[[image]]` entry has no `digest`
-     --> ./luakit.lock:3:1
+     --> luakit.lock:3:1
       |
     3 | [[image]]
       | ^^^^^^^^^
     error[unknown-key]: unknown key `digets` in an `[[image]]` entry
-     --> ./luakit.lock:6:1
+     --> luakit.lock:6:1
       |
     6 | digets = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
       | ^^^^^^
     hint: did you mean `digest`?
     ----
     error[invalid-value]: `digest` is invalid: `sha256:12` is not a digest: it must be `sha256:` and 64 lower-case hex digits
-     --> ./luakit.lock:6:10
+     --> luakit.lock:6:10
       |
     6 | digest = "sha256:12"
       |          ^^^^^^^^^^^
     ----
     error[lock-version]: the lock file has version 2, and this luakit reads version 1
-     --> ./luakit.lock:1:11
+     --> luakit.lock:1:11
       |
     1 | version = 2
       |           ^
     hint: a newer luakit wrote it; update luakit
     ----
     error[merge-conflict]: unresolved merge conflict
-     --> ./luakit.lock:1:1
+     --> luakit.lock:1:1
       |
     1 | <<<<<<< ours
       | ^^^^^^^^^^^^
     hint: resolve the conflict, or keep either side and run `luakit lock`
     ----
     error[toml-syntax]: invalid TOML: invalid basic string, expected `"`
-     --> ./luakit.lock:6:35
+     --> luakit.lock:6:35
       |
     6 | digest = "sha256:11111111111111111
       |                                   ^
     ----
     error[lock-conflict]: image `docker.io/library/alpine:3.19` for linux/amd64 is locked to sha256:2222222222222222222222222222222222222222222222222222222222222222 and to sha256:1111111111111111111111111111111111111111111111111111111111111111
-     --> ./luakit.lock:9:1
+     --> luakit.lock:9:1
       |
     9 | [[image]]
       | ^^^^^^^^^
       |
-     ::: ./luakit.lock:3:1
+     ::: luakit.lock:3:1
       |
     3 | [[image]]
       | --------- the first entry

@@ -133,17 +133,22 @@ fn every_example_is_a_valid_script() {
 
 /// With no network and no engine: nothing is resolved.
 #[test]
-fn every_example_gives_a_definition() {
+fn every_target_of_every_example_gives_a_definition() {
     for name in EXAMPLES {
-        let output = luakit(
-            name,
-            &["build", "build.lua", "--resolve=never", "--local-unique", "test"],
-        );
-        assert!(
-            output.status.success(),
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert!(!output.stdout.is_empty(), "{name}");
+        let validated = luakit(name, &["validate", "build.lua"]).stdout;
+        let report = String::from_utf8(validated).unwrap();
+        for target in report.lines().filter_map(|line| line.split(':').next()) {
+            let mut args = vec!["build", "build.lua", "--resolve=never", "--local-unique", "test"];
+            if target != "(default)" {
+                args.extend(["--target", target]);
+            }
+            let output = luakit(name, &args);
+            assert!(
+                output.status.success(),
+                "{name} {target}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            assert!(!output.stdout.is_empty(), "{name} {target}");
+        }
     }
 }

@@ -106,7 +106,7 @@ fn several_platforms_in_a_script_make_one_definition_and_a_warning() {
     let project = Project::new(&[("build.lua", script)]);
     let run = project.run(&["build", "--resolve=never"]);
     assert_eq!(run.code(), 0);
-    insta::assert_snapshot!(run.stderr(), @"warning[odd]: the script exports linux/amd64, linux/arm64; this definition is for linux/amd64: choose another with `--platform`");
+    insta::assert_snapshot!(run.stderr(), @"warning[several-platforms]: the script exports linux/amd64, linux/arm64; this definition is for linux/amd64: choose another with `--platform`");
     let arm = project
         .run(&["build", "--resolve=never", "--platform", "linux/arm64"])
         .success();

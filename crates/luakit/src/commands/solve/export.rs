@@ -219,6 +219,18 @@ mod tests {
             "out",
         ];
         let lines: Vec<String> = specs.iter().map(|spec| format!("{spec}: {}", check(spec))).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        type=local,dest=out: Local Some("out") {}
+        type=oci,dest=app.tar,name=app:1: Oci Some("app.tar") {"name": "app:1"}
+        type=tar: Tar None {}
+        dest=x: it has no `type`
+        type=lokal,dest=x: unknown type `lokal`: it must be one of local, tar, oci, docker, image
+        type=local: `type=local` needs a directory: `dest=DIR`
+        type=tar,compresion=gzip,dest=x: unknown key `compresion`
+        type=oci,compresion=gzip,dest=x: unknown key `compresion`; did you mean `compression`?
+        type=image,dest=x: `type=image` stays in the engine, and has no `dest`
+        type=oci,tar=false,dest=x: `tar=false`, a layout in a directory, is not offered: leave it out for an archive
+        out: `out` must be KEY=VALUE
+        "#);
     }
 }
