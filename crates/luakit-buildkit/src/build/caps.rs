@@ -55,8 +55,20 @@ const SEVERAL_EXPORTS: &str = "exporter.multiple";
 /// The capability to take other exit codes than 0 for success.
 const EXIT_CODES: &str = "exec.validexitcode";
 
-/// The capability to make symbolic links, which clients do not note on file ops.
+/// What file ops may need besides `file.base`. Clients do not note it (`client/llb` looks for it too early), and an
+/// engine without it would ignore what it doesn't know.
 const SYMLINK: &str = "file.symlink.create";
+const COPY_PATTERNS: &str = "file.copy.includeexcludepatterns";
+const COPY_ALWAYS_REPLACE: &str = "file.copy.alwaysreplaceexistingdestpaths";
+const COPY_MODE_STRING: &str = "file.copy.modestring";
+const COPY_REQUIRED_PATHS: &str = "file.copy.requiredpaths";
+const FILE: [&str; 5] = [
+    SYMLINK,
+    COPY_PATTERNS,
+    COPY_ALWAYS_REPLACE,
+    COPY_MODE_STRING,
+    COPY_REQUIRED_PATHS,
+];
 
 /// What an engine can do with definitions.
 pub(crate) struct Known(BTreeSet<String>);
@@ -73,19 +85,27 @@ impl Known {
     /// A definition with the notes that are true of this engine.
     pub(crate) fn correct(&self, mut definition: pb::Definition) -> pb::Definition {
         let lacks = |cap: &str| !self.0.contains(cap);
-        if !lacks(EXIT_CODES) && !lacks(SYMLINK) {
+        if !lacks(EXIT_CODES) && !FILE.into_iter().any(lacks) {
             return definition;
         }
         let mut zero_alone = BTreeSet::new();
-        let mut with_symlinks = BTreeSet::new();
+        let mut not_noted: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
         for bytes in &definition.def {
             let digest = || format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
             match pb::Op::decode(bytes.as_slice()).ok().and_then(|op| op.op) {
                 Some(pb::op::Op::Exec(exec)) if exec.meta.as_ref().is_some_and(|meta| meta.valid_exit_codes == [0]) => {
                     zero_alone.insert(digest());
                 }
-                Some(pb::op::Op::File(file)) if file.actions.iter().any(makes_symlink) => {
-                    with_symlinks.insert(digest());
+                Some(pb::op::Op::File(file)) => {
+                    let needed: BTreeSet<_> = file
+                        .actions
+                        .iter()
+                        .flat_map(needed_by)
+                        .filter(|cap| lacks(cap))
+                        .collect();
+                    if !needed.is_empty() {
+                        not_noted.insert(digest(), needed);
+                    }
                 }
                 _ => {}
             }
@@ -96,16 +116,32 @@ impl Known {
             if lacks(EXIT_CODES) && zero_alone.contains(&digest) {
                 metadata.caps.retain(|cap| cap.key() != EXIT_CODES);
             }
-            if lacks(SYMLINK) && with_symlinks.contains(&digest) {
-                metadata.caps.push(pb::CapEntry::new(SYMLINK, true));
-            }
+            let needed = not_noted.get(&digest).into_iter().flatten();
+            metadata.caps.extend(needed.map(|cap| pb::CapEntry::new(*cap, true)));
         }
         definition
     }
 }
 
-fn makes_symlink(action: &pb::FileAction) -> bool {
-    matches!(action.action, Some(pb::file_action::Action::Symlink(_)))
+fn needed_by(action: &pb::FileAction) -> Vec<&'static str> {
+    match &action.action {
+        Some(pb::file_action::Action::Symlink(_)) => vec![SYMLINK],
+        Some(pb::file_action::Action::Copy(copy)) => {
+            let patterns = !copy.include_patterns.is_empty() || !copy.exclude_patterns.is_empty();
+            let asked = [
+                (patterns, COPY_PATTERNS),
+                (copy.always_replace_existing_dest_paths, COPY_ALWAYS_REPLACE),
+                (!copy.mode_str.is_empty(), COPY_MODE_STRING),
+                (!copy.required_paths.is_empty(), COPY_REQUIRED_PATHS),
+            ];
+            asked
+                .into_iter()
+                .filter(|(asked, _)| *asked)
+                .map(|(_, cap)| cap)
+                .collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn enabled(caps: &[apicaps::ApiCap]) -> BTreeSet<String> {
@@ -245,5 +281,22 @@ mod tests {
         };
         check(link(), &["file.base"], &["file.base"], &[SYMLINK]);
         check(link(), &["file.base"], &["file.base", SYMLINK], &[]);
+    }
+
+    #[test]
+    fn an_engine_that_would_ignore_a_copy_option_is_refused() {
+        let copy = pb::FileActionCopy {
+            mode_str: "u+x".to_owned(),
+            required_paths: vec!["/a".to_owned()],
+            ..pb::FileActionCopy::default()
+        };
+        let op = pb::op::Op::File(pb::FileOp {
+            actions: vec![pb::FileAction {
+                action: Some(pb::file_action::Action::Copy(copy)),
+                ..pb::FileAction::default()
+            }],
+        });
+        let expect = [COPY_MODE_STRING, COPY_REQUIRED_PATHS];
+        check(op, &["file.base"], &["file.base"], &expect);
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod docker;
+mod endpoints;
 mod examples;
 mod expect;
 mod failures;

@@ -146,7 +146,7 @@ pub(crate) fn platform_of(value: &Value) -> String {
 }
 
 /// Runs a command with bytes on its stdin.
-fn feed(command: &mut Command, input: &[u8]) -> Output {
+pub(crate) fn feed(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
