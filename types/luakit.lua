@@ -50,7 +50,7 @@
 ---@field auth_token_secret? string The build secret that holds a token for HTTPS (default: "GIT_AUTH_TOKEN").
 ---@field auth_header_secret? string The build secret that holds an `Authorization` header for HTTPS (default: "GIT_AUTH_HEADER").
 ---@field known_ssh_hosts? string Lines of a `known_hosts` file: whom to trust over ssh.
----@field ssh_socket? string The id of the ssh agent (`--ssh ID`) (default: "default").
+---@field ssh_socket? string The id of the ssh agent, as the client that solves offers it (`buildctl build --ssh ID`) (default: "default").
 ---@field skip_submodules? boolean Whether submodules are left alone (default: false).
 
 ---@class (exact) HttpOptions
@@ -82,7 +82,7 @@
 ---@field selector? string The directory of `from` that it starts with (default: its root).
 
 ---@class (exact) SecretOptions
----@field id? string What the secret is called: `--secret id=ID,src=FILE` (default: the last part of `dest`).
+---@field id? string What the client that solves calls the secret (`buildctl build --secret id=ID,src=FILE`) (default: the last part of `dest`).
 ---@field env? string The variable that it is put in.
 ---@field uid? integer The file's owner (default: 0).
 ---@field gid? integer The file's group (default: 0).
@@ -90,7 +90,7 @@
 ---@field optional? boolean Whether the run goes on without it (default: false).
 
 ---@class (exact) SshOptions
----@field id? string What the agent is called: `--ssh ID` (default: the default agent).
+---@field id? string What the client that solves calls the agent (`buildctl build --ssh ID`) (default: the default agent).
 ---@field dest? string Where the socket is (default: /run/buildkit/ssh_agent.N).
 ---@field uid? integer The socket's owner (default: 0).
 ---@field gid? integer The socket's group (default: 0).
@@ -107,12 +107,12 @@
 ---@class (exact) ArgOptions
 ---@field required? boolean Whether it must be given (default: false).
 ---@field choices? string[] What it may be (default: anything).
----@field description? string What it is for, shown by `--call=outline`.
+---@field description? string What it is for, shown by `luakit validate`.
 
 ---@class (exact) ExportOptions
 ---@field name? string The target's name, for `--target` (default: the default target).
 ---@field platform? Platform|string|PlatformParts The platform of the image (default: the state's, else the target platform).
----@field description? string What the target is for, shown by `--call=targets`.
+---@field description? string What the target is for, shown by `luakit validate`.
 ---@field entrypoint? string|string[] What the container runs: a list, or a string for the shell.
 ---@field cmd? string|string[] The default arguments: a list, or a string for the shell. Without it, giving `entrypoint` drops the base image's.
 ---@field env? table<string, string|number>|string[] Variables, by name or as a list of `"NAME=value"`, laid over the state's.
@@ -450,7 +450,7 @@ function bk.http(url, opts) end
 ---@return State
 function bk.https(url, opts) end
 
----An image of an OCI layout directory that is given with `--oci-layout`.
+---An image of an OCI layout directory that the client that solves offers (`buildctl build --oci-layout STORE=DIR`).
 ---
 ---```lua
 ---local base = bk.oci_layout("base@sha256:…", { store = "base" })

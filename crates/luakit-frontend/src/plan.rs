@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, image_config, marshal};
-use luakit_script::{Evaluation, Export, Failure, Input, Limits, Print, SourceLoader};
+use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, Print, SourceLoader};
 
 use crate::targets::{self, Selection, TargetError};
 
@@ -78,6 +78,8 @@ pub struct MarshalSettings {
 pub struct Output {
     /// The target; `None` is the default one.
     pub name: Option<String>,
+    /// What the target is for.
+    pub description: Option<String>,
     /// What it is built for.
     pub platform: Platform,
     /// What is built.
@@ -105,7 +107,8 @@ impl Plan {
             let evaluation = evaluate_for(request, &request.default_platform)?;
             plan.add(evaluation, request.selection, &request.default_platform, None)?;
         }
-        for platform in &request.platforms {
+        let asked: BTreeSet<&Platform> = request.platforms.iter().collect();
+        for platform in asked {
             let evaluation = evaluate_for(request, platform)?;
             plan.add(evaluation, request.selection, platform, Some(platform))?;
         }
@@ -176,9 +179,9 @@ impl Plan {
         });
     }
 
-    /// How many vertices the script made, for all platforms together.
-    pub fn vertex_count(&self) -> usize {
-        self.evaluations.iter().map(|evaluation| evaluation.graph.len()).sum()
+    /// The arguments that the script asks for, in order of the first ask.
+    pub fn args(&self) -> &[ArgDeclaration] {
+        self.evaluations.first().map_or(&[], |evaluation| &evaluation.args)
     }
 
     /// The references of everything to build.
@@ -207,6 +210,7 @@ impl Plan {
             };
             Output {
                 name: export.name.clone(),
+                description: export.description.clone(),
                 platform: planned.platform.clone(),
                 definition: marshal::marshal(graph, state, &options),
                 config: image_config::compose(graph, state, &export.config, &planned.images, pins),

@@ -189,6 +189,13 @@ fn check_git_url(call: &Call<'_>, url: &str) -> Result<()> {
             .map(drop)
             .map_err(|error| call.bad_arg(0, format_args!("must be a git remote: {error}")).into());
     }
+    // Without a scheme a password would come before the first `@` too.
+    if url.split_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        return Err(call
+            .bad_arg(0, "must hold no password")
+            .hint(no_password_hint("auth_token_secret"))
+            .into());
+    }
     let scp = url.split_once(':').is_some_and(|(host, path)| {
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         !host.is_empty() && !host.contains('/') && !path.is_empty()
@@ -212,15 +219,19 @@ fn check_authority(call: &Call<'_>, url: &str, rest: &str, secret: &str) -> Resu
         None => (None, authority),
     };
     if user.is_some_and(|user| user.contains(':')) {
-        let hint = format!(
-            "secrets don't belong in a build's definition: give it as a build secret, and name that with `{secret}`"
-        );
-        return Err(call.bad_arg(0, "must hold no password").hint(hint).into());
+        return Err(call
+            .bad_arg(0, "must hold no password")
+            .hint(no_password_hint(secret))
+            .into());
     }
     if host.is_empty() || host.starts_with(':') {
         return Err(call.bad_arg(0, format_args!("names no host: {}", quoted(url))).into());
     }
     Ok(())
+}
+
+fn no_password_hint(secret: &str) -> String {
+    format!("secrets don't belong in a build's definition: give it as a build secret, and name that with `{secret}`")
 }
 
 /// What git would take for an option, or refuse.

@@ -50,7 +50,7 @@ impl ScriptArgs {
     pub(crate) fn plan(&self, selection: Selection<'_>, printer: &Printer) -> Result<Plan, Failure> {
         let script = self.read()?;
         let loader = DirLoader::open(Some(&self.script_dir()), Some(self.context_dir()?))
-            .map_err(|e| Failure::usage(format!("can't open the context: {e}")))?;
+            .map_err(|e| Failure::usage(format!("can't open the context: {}", reason(&e))))?;
         let lines = *printer;
         let request = Request {
             script_name: self.script_name(),
@@ -147,8 +147,9 @@ impl ScriptArgs {
                 self.context.display()
             ))),
             Err(e) => Err(Failure::usage(format!(
-                "can't read the context `{}`: {e}",
-                self.context.display()
+                "can't read the context `{}`: {}",
+                self.context.display(),
+                reason(&e)
             ))),
         }
     }

@@ -20,12 +20,26 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let plan = args.script.plan(Selection::Every, printer)?;
     let settings = args.script.marshal_settings(None)?;
     let mut report = String::new();
+    // Writing to a String can't fail.
     for output in plan.outputs(&Pins::new(), &settings) {
         let name = output.name.as_deref().unwrap_or("(default)");
         let ops = output.definition.message().def.len().saturating_sub(1);
         let plural = if ops == 1 { "op" } else { "ops" };
-        // Writing to a String can't fail.
-        let _infallible = writeln!(report, "{name}: {}, {ops} {plural}", output.platform);
+        let about = output.description.map(|text| format!(": {text}")).unwrap_or_default();
+        let _infallible = writeln!(report, "{name}: {}, {ops} {plural}{about}", output.platform);
+    }
+    for arg in plan.args() {
+        let default = arg
+            .default
+            .as_ref()
+            .map(|value| format!(" = {value}"))
+            .unwrap_or_default();
+        let about = arg
+            .description
+            .as_ref()
+            .map(|text| format!(": {text}"))
+            .unwrap_or_default();
+        let _infallible = writeln!(report, "--arg {}{default}{about}", arg.name);
     }
     printer.data(report.as_bytes())
 }

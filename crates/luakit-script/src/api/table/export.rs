@@ -22,7 +22,7 @@ static EXPORT_OPTIONS: Record = Record {
             .near(&["target"]),
         Field::new("platform", Type::Platform, "The platform of the image.")
             .default("the state's, else the target platform"),
-        Field::new("description", Type::Name, "What the target is for, shown by `--call=targets`.").near(&["doc", "desc"]),
+        Field::new("description", Type::Name, "What the target is for, shown by `luakit validate`.").near(&["doc", "desc"]),
         Field::new("entrypoint", WORDS, "What the container runs: a list, or a string for the shell."),
         Field::new(
             "cmd",

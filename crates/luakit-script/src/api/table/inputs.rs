@@ -23,7 +23,7 @@ static ARG_OPTIONS: Record = Record {
         Field::new("choices", NAMES, "What it may be.")
             .default("anything")
             .near(&["values", "options", "enum", "one_of"]),
-        Field::new("description", Type::Name, "What it is for, shown by `--call=outline`.")
+        Field::new("description", Type::Name, "What it is for, shown by `luakit validate`.")
             .near(&["doc", "help", "desc"]),
     ],
 };

@@ -66,7 +66,7 @@ static SECRET_OPTIONS: Record = Record {
         Field::new(
             "id",
             Type::Name,
-            "What the secret is called: `--secret id=ID,src=FILE`.",
+            "What the client that solves calls the secret (`buildctl build --secret id=ID,src=FILE`).",
         )
         .default("the last part of `dest`")
         .near(&["name"]),
@@ -100,7 +100,12 @@ static SSH_OPTIONS: Record = Record {
     name: "SshOptions",
     ignore_case: false,
     fields: &[
-        Field::new("id", Type::Name, "What the agent is called: `--ssh ID`.").default("the default agent"),
+        Field::new(
+            "id",
+            Type::Name,
+            "What the client that solves calls the agent (`buildctl build --ssh ID`).",
+        )
+        .default("the default agent"),
         Field::new("dest", Type::MountPath, "Where the socket is.")
             .default("/run/buildkit/ssh_agent.N")
             .near(&["target", "path"]),

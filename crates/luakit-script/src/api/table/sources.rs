@@ -155,7 +155,12 @@ static GIT_OPTIONS: Record = Record {
             "Lines of a `known_hosts` file: whom to trust over ssh.",
         )
         .near(&["known_hosts"]),
-        Field::new("ssh_socket", Type::Name, "The id of the ssh agent (`--ssh ID`).").default("\"default\""),
+        Field::new(
+            "ssh_socket",
+            Type::Name,
+            "The id of the ssh agent, as the client that solves offers it (`buildctl build --ssh ID`).",
+        )
+        .default("\"default\""),
         Field::new("skip_submodules", Type::Bool, "Whether submodules are left alone.").default("false"),
     ],
 };
@@ -230,7 +235,7 @@ static HEADERS: Record = Record {
 pub(super) static OCI_LAYOUT: Function = Function::new(
     Owner::Bk,
     "oci_layout",
-    "An image of an OCI layout directory that is given with `--oci-layout`.",
+    "An image of an OCI layout directory that the client that solves offers (`buildctl build --oci-layout STORE=DIR`).",
 )
 .params(&[Param::new(
     "ref",

@@ -514,6 +514,7 @@ bk.git("/src/repo")
 bk.git("file:///src/repo")
 bk.git("https://")
 bk.git("https://me:token@git.example.com/a.git")
+bk.git("me:token@git.example.com/a.git")
 bk.git("https://git.example.com/a b.git")
 bk.git("-oProxyCommand=x")
 bk.git("https://git.example.com/a.git#main", { ref = "v1" })
@@ -574,6 +575,9 @@ bk.oci_layout("alpine:3.19")
     bk.git("https://")
         bad-value: argument 1 (url) of bk.git() names no host: "https://"
     bk.git("https://me:token@git.example.com/a.git")
+        bad-value: argument 1 (url) of bk.git() must hold no password
+        hint: secrets don't belong in a build's definition: give it as a build secret, and name that with `auth_token_secret`
+    bk.git("me:token@git.example.com/a.git")
         bad-value: argument 1 (url) of bk.git() must hold no password
         hint: secrets don't belong in a build's definition: give it as a build secret, and name that with `auth_token_secret`
     bk.git("https://git.example.com/a b.git")

@@ -11,7 +11,8 @@ use crate::failure::{Failure, Kind};
 /// BuildKit's own socket, where a daemon listens unless told otherwise.
 const BUILDKIT_SOCKET: &str = "/run/buildkit/buildkitd.sock";
 
-/// Connects to the engine at `addr` or `BUILDKIT_HOST`; else to Docker's, else to BuildKit's usual socket.
+/// Connects to the engine at `addr`, `BUILDKIT_HOST` or `DOCKER_HOST`; else to Docker's usual socket, else to
+/// BuildKit's.
 pub(crate) async fn connect(addr: Option<&str>, environment: &Environment) -> Result<Engine, Failure> {
     let named = addr.map(|addr| ("--addr", addr));
     let named = named.or_else(|| environment.buildkit_host.as_deref().map(|host| ("BUILDKIT_HOST", host)));
@@ -21,6 +22,12 @@ pub(crate) async fn connect(addr: Option<&str>, environment: &Environment) -> Re
     }
     let docker = Endpoint::docker(environment.docker_host.as_deref());
     let docker = docker.map_err(|e| Failure::usage(format!("DOCKER_HOST: {e}")))?;
+    if environment.docker_host.is_some() {
+        // Whoever names an engine wants that one.
+        return Engine::connect(&docker)
+            .await
+            .map_err(|e| no_engine(format!("DOCKER_HOST: {e}")));
+    }
     let mut tried = Vec::new();
     for endpoint in [docker, Endpoint::Unix(PathBuf::from(BUILDKIT_SOCKET))] {
         match Engine::connect(&endpoint).await {

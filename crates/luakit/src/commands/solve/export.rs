@@ -139,6 +139,9 @@ pub(crate) fn prepare(specs: &[Spec], names: &[String], printer: &Printer) -> Re
         return Err(Failure::usage("`-t` names an image, and no output is one")
             .hint("add `-o type=image`, `type=oci` or `type=docker`, or leave `-t` out"));
     }
+    if !names.is_empty() && specs.iter().any(|spec| spec.attrs.contains_key("name")) {
+        return Err(Failure::usage("`-t` and an output's `name=` both name the image").hint("leave one of them out"));
+    }
     let to_stdout = specs.iter().filter(|spec| is_stdout(spec)).count();
     if to_stdout > 1 {
         return Err(Failure::usage("two outputs go to stdout"));

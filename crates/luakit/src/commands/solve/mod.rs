@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// How the build is shown on stderr: `auto` is `plain`
     #[arg(long, value_name = "MODE", default_value = "auto", value_parser = ["auto", "plain", "quiet"])]
     progress: String,
-    /// The engine's address [default: `BUILDKIT_HOST`, else Docker's, else BuildKit's usual socket]
+    /// The engine's address [default: `BUILDKIT_HOST`, else `DOCKER_HOST`, else Docker's usual socket, else BuildKit's]
     #[arg(long, value_name = "unix://PATH")]
     addr: Option<String>,
     #[command(flatten)]

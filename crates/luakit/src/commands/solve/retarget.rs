@@ -21,7 +21,8 @@ pub(crate) async fn for_platform(
     environment: &Environment,
 ) -> Result<(Definition, Option<ExportRecord>), Failure> {
     let Some(platform) = platform else {
-        let record = definition.export().map_err(|e| refused(&e.to_string()))?;
+        let damaged = |message: String| Failure::new(Kind::Usage, Diagnostic::error("definition", message));
+        let record = definition.export().map_err(|e| damaged(e.to_string()))?;
         return Ok((definition, record));
     };
     let retargeted = match definition.retarget(platform) {
