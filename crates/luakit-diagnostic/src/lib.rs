@@ -1,8 +1,8 @@
 //! Spans, source files and diagnostics as data, and their rendering.
 //!
 //! Whoever finds something wrong in a script, or on its behalf, describes it as a [`Diagnostic`]; whoever
-//! owns the terminal calls [`render`]. A script error and a failed build step are both told this way, so
-//! that they look alike. [`nearest`] finds the name that was probably meant.
+//! owns the terminal calls [`render()`]. A script error and a failed build step are both told this way, so
+//! that they look alike. [`nearest()`] finds the name that was probably meant.
 //!
 //! This crate knows nothing of Lua or BuildKit, reads no files and prints nothing.
 

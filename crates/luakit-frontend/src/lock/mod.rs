@@ -1,7 +1,7 @@
 //! The lock file: what the images, git references and URLs of a build meant when it was written.
 //!
-//! Its content is a [`Pins`] whose URLs carry no credentials. [`parse`] reads it strictly, [`write`] has one way
-//! to write it; [`check`] is `--locked`, [`select`] what a build takes from it, [`bring_up_to_date`] is
+//! Its content is a [`Pins`] whose URLs carry no credentials. [`parse()`] reads it strictly, [`write()`] has one way
+//! to write it; [`check()`] is `--locked`, [`select`] what a build takes from it, [`bring_up_to_date`] is
 //! `luakit lock`, and [`source_policy`] the same pins for a build that luakit has no part in. Where the file lies
 //! and how it is replaced is for the caller to know.
 
