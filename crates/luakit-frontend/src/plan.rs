@@ -107,8 +107,8 @@ impl Plan {
             let evaluation = evaluate_for(request, &request.default_platform)?;
             plan.add(evaluation, request.selection, &request.default_platform, None)?;
         }
-        let asked: BTreeSet<&Platform> = request.platforms.iter().collect();
-        for platform in asked {
+        let mut seen = BTreeSet::new();
+        for platform in request.platforms.iter().filter(|platform| seen.insert(*platform)) {
             let evaluation = evaluate_for(request, platform)?;
             plan.add(evaluation, request.selection, platform, Some(platform))?;
         }
