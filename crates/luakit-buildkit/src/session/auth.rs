@@ -42,13 +42,11 @@ pub enum CredentialsError {
         /// What is wrong.
         reason: String,
     },
-    /// A credential helper failed.
-    #[error("`{helper}` failed: {message}")]
+    /// A credential helper failed. What it said is left out: it may hold a secret.
+    #[error("the credential helper `{helper}` failed")]
     Helper {
         /// Its program.
         helper: String,
-        /// What it said, which is no credential.
-        message: String,
     },
 }
 
@@ -95,13 +93,7 @@ impl Credentials {
             {
                 Ok(Default::default())
             }
-            Err(CredentialRetrievalError::HelperFailure { helper, stdout, stderr }) => {
-                let message = if stderr.trim().is_empty() { stdout } else { stderr };
-                Err(CredentialsError::Helper {
-                    helper,
-                    message: message.trim().to_owned(),
-                })
-            }
+            Err(CredentialRetrievalError::HelperFailure { helper, .. }) => Err(CredentialsError::Helper { helper }),
             Err(error) => Err(CredentialsError::Malformed {
                 path,
                 reason: error.to_string(),
