@@ -6,6 +6,8 @@
 //! it. Later patterns win. Go compiles these to regular expressions; here a set of positions moves along
 //! the path, so no pattern is slow. Knows no files: callers feed it paths, relative and with `/`.
 
+use luakit_llb::path;
+
 /// A list of patterns.
 #[derive(Debug, Clone, Default)]
 pub struct Patterns {
@@ -116,28 +118,6 @@ pub fn has_wildcards(name: &str) -> bool {
     false
 }
 
-/// A path with `.`, `..` and doubled slashes resolved as far as its text allows: Go's `path.Clean`.
-pub fn clean_path(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if rooted => {}
-            part => parts.push(part),
-        }
-    }
-    let joined = parts.join("/");
-    match (rooted, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".to_owned(),
-        (false, false) => joined,
-    }
-}
-
 /// The directories above `path`, topmost first, the root left out.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/')
@@ -183,7 +163,7 @@ enum Token {
 impl Pattern {
     fn parse(text: &str) -> Result<Self, PatternError> {
         // Cleaned with its `!`, as Go does.
-        let cleaned = clean_path(text);
+        let cleaned = path::clean(text);
         let (exception, text) = match cleaned.strip_prefix('!') {
             Some("") => return Err(PatternError::BareExclamation),
             Some(rest) => (true, rest.to_owned()),
@@ -468,7 +448,7 @@ mod tests {
         assert!(!match_name("*.go", "a.c") && !match_name("[", "["));
         assert!(has_wildcards("a*") && !has_wildcards("a\\*") && has_wildcards("[x]"));
         for (path, expect) in [("./a//b/../c/", "a/c"), ("", "."), ("/../a", "/a"), ("../a", "../a")] {
-            assert_eq!(clean_path(path), expect);
+            assert_eq!(path::clean(path), expect);
         }
     }
 

@@ -4,6 +4,8 @@
 //! (<https://github.com/moby/patternmatcher/blob/main/ignorefile/ignorefile.go>). The patterns go into the definition as
 //! they are read, before a script's own `exclude`; matching them is the sender's and the engine's business.
 
+use luakit_llb::path;
+
 /// The names of a build's ignore files, the one to prefer first: the script's own, beside it, then the context's.
 /// `script` is the script's file name without its directory.
 pub fn candidates(script: &str) -> [String; 2] {
@@ -35,37 +37,12 @@ fn pattern(line: &str) -> Option<String> {
     if rest.is_empty() {
         return Some(invert.to_owned());
     }
-    let clean = clean(rest);
+    let clean = path::clean(rest);
     let relative = match clean.strip_prefix('/') {
         Some(relative) if !relative.is_empty() => relative,
         _ => &clean,
     };
     Some(format!("{invert}{relative}"))
-}
-
-/// Go's `path.Clean`.
-fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => match parts.last() {
-                Some(last) if *last != ".." => {
-                    parts.pop();
-                }
-                _ if rooted => {}
-                _ => parts.push(".."),
-            },
-            part => parts.push(part),
-        }
-    }
-    let joined = parts.join("/");
-    match (rooted, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".to_owned(),
-        (false, false) => joined,
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Git remotes, read as BuildKit's `util/gitutil` reads them.
 
-use crate::marshal::path;
+use crate::path;
 
 /// A git remote taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,7 @@ pub mod graph;
 pub mod image_config;
 pub mod marshal;
 pub mod op;
+pub mod path;
 pub mod pins;
 pub mod platform;
 pub mod reach;

@@ -7,10 +7,11 @@
 
 use std::collections::BTreeSet;
 
+use luakit_llb::path;
 use rustix::fs::{AtFlags, FileType, statat};
 
 use super::anchor::Anchor;
-use crate::patterns::{clean_path, has_wildcards, match_name};
+use crate::patterns::{has_wildcards, match_name};
 
 /// Links followed for one request at most: a tree can hold more ways through its links than there are entries.
 const MOST: usize = 100_000;
@@ -26,7 +27,7 @@ pub(crate) fn follow(anchor: &mut Anchor, paths: &[String]) -> Vec<String> {
             break;
         }
         // Everything is relative to the root, from where `..` leads nowhere.
-        let path = clean_path(&format!("/{path}"));
+        let path = path::clean(&format!("/{path}"));
         let path = path.trim_start_matches('/');
         if path.is_empty() {
             found.insert(".".to_owned());

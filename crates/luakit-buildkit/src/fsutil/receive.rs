@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use luakit_llb::path;
 use luakit_proto::fsutil::{Packet, Stat, packet::PacketType};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, Timespec, Timestamps};
 use rustix::io::Errno;
@@ -19,7 +20,6 @@ use tokio::sync::mpsc;
 
 use super::anchor::Anchor;
 use super::{Outgoing, TransferError, error_packet, mode, request_packet, signal};
-use crate::patterns::clean_path;
 
 /// Files asked for and not yet complete: each holds a handle.
 const OPEN: usize = 32;
@@ -384,7 +384,7 @@ impl Order {
     fn check(&mut self, stat: &Stat) -> Result<(), TransferError> {
         let path = stat.path.as_str();
         let refuse = |what: &str| Err(TransferError::Protocol(format!("{what}: `{path}`")));
-        if path.is_empty() || path.starts_with('/') || path.contains('\0') || clean_path(path) != path {
+        if path.is_empty() || path.starts_with('/') || path.contains('\0') || path::clean(path) != path {
             return refuse("a path that is not clean and relative");
         }
         if path == "." || path == ".." || path.starts_with("../") {

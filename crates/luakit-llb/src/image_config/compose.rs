@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{CmdForm, ConfigOverlay, Healthcheck};
 use crate::graph::{Graph, VertexId};
-use crate::marshal::path;
 use crate::op::{Op, Source};
+use crate::path;
 use crate::pins::Pins;
 use crate::platform::Platform;
 use crate::state::State;

@@ -6,8 +6,9 @@ use luakit_proto::pb;
 
 use crate::graph::Metadata;
 use crate::marshal::inherit::Inherited;
-use crate::marshal::{Inputs, Options, Wire, caps, path};
+use crate::marshal::{Inputs, Options, Wire, caps};
 use crate::op::{CacheSharing, Command, Exec, Mount, MountKind, Network, Proxy, Run, Secret, Security, SshMount};
+use crate::path;
 use crate::state::Output;
 
 /// A mount that takes its place by its destination: the root, or one of the script's.

@@ -4,8 +4,9 @@ use luakit_proto::pb;
 use luakit_proto::pb::file_action::Action;
 
 use crate::marshal::inherit::Inheritance;
-use crate::marshal::{Inputs, Wire, caps, path};
+use crate::marshal::{Inputs, Wire, caps};
 use crate::op::{Copy, FileAction, FileOp, Mkdir, Mkfile, Mode, Owner, OwnerId, Rm, Symlink};
+use crate::path;
 use crate::state::Output;
 
 /// What the vertex consumes, in the order in which BuildKit's client visits it: from the last action back,

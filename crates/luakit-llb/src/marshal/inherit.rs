@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use crate::graph::{Graph, VertexId};
 use crate::image_config::BaseConfig;
-use crate::marshal::path;
 use crate::op::{Op, Source};
+use crate::path;
 use crate::pins::Pins;
 use crate::platform::Platform;
 use crate::values::{Values, ValuesId};

@@ -10,7 +10,6 @@ mod exec;
 mod file;
 pub(crate) mod go_json;
 mod inherit;
-pub(crate) mod path;
 mod source;
 mod writer;
 

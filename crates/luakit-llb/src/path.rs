@@ -1,7 +1,7 @@
 //! Slash-separated paths, cleaned and joined as Go's `path` package does: BuildKit's client joins with it.
 
-/// Go's `path.Clean`.
-pub(crate) fn clean(path: &str) -> String {
+/// Go's `path.Clean`: `.`, `..` and doubled slashes resolved as far as the text allows.
+pub fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
