@@ -9,11 +9,16 @@
 
 mod cli;
 mod commands;
+mod definition;
+mod engine;
 mod environment;
-mod export_record;
 mod failure;
+mod flags;
 mod output_file;
 mod printer;
+mod resolution;
+mod runtime;
+mod script;
 
 use std::process::ExitCode;
 

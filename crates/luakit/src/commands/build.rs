@@ -6,11 +6,12 @@ use luakit_frontend::{Plan, Selection};
 use luakit_llb::Platform;
 use luakit_llb::definition::SOLVE_LIMIT;
 
-use crate::commands::resolution::ResolutionArgs;
-use crate::commands::script::ScriptArgs;
+use crate::definition::record;
 use crate::failure::Failure;
 use crate::output_file;
 use crate::printer::Printer;
+use crate::resolution::ResolutionArgs;
+use crate::script::ScriptArgs;
 
 /// Evaluate a script and write its definition, for `luakit solve` or `buildctl build`
 #[derive(Debug, clap::Args)]
@@ -42,8 +43,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let Some(mut output) = outputs.into_iter().next() else {
         return Err(Failure::usage("there is nothing to build"));
     };
-    let record = crate::export_record::of(&output);
-    output.definition.set_export(&record);
+    let about = record::of(&output);
+    output.definition.set_export(&about);
     let bytes = output.definition.to_bytes();
     if bytes.len() > SOLVE_LIMIT {
         printer.warning(

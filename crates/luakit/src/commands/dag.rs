@@ -6,11 +6,11 @@ use luakit_frontend::{Plan, Selection};
 use luakit_llb::Pins;
 use luakit_llb::view::{self, Filter, Format};
 
-use crate::commands::script::ScriptArgs;
-use crate::export_record;
+use crate::definition::record;
 use crate::failure::Failure;
 use crate::output_file;
 use crate::printer::Printer;
+use crate::script::ScriptArgs;
 
 /// Show a script's graph
 ///
@@ -65,8 +65,8 @@ fn render(script: &ScriptArgs, plan: &Plan, format: Format, filter: Filter) -> R
     };
     let mut text = String::new();
     for mut output in outputs {
-        let record = export_record::of(&output);
-        output.definition.set_export(&record);
+        let about = record::of(&output);
+        output.definition.set_export(&about);
         let parsed = output.definition.read().map_err(|e| Failure::internal(e.to_string()))?;
         text.push_str(&view::render(&parsed, format, &options));
     }

@@ -8,12 +8,13 @@ use luakit_frontend::fetch::{Fetcher, GitCommand, Secrets};
 use luakit_frontend::lock::{self, Change, LockError, Update};
 use luakit_llb::Pins;
 
-use crate::commands::resolution::{LockFile, RegistryArgs, block_on, network};
-use crate::commands::script::ScriptArgs;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::output_file;
 use crate::printer::Printer;
+use crate::resolution::{LockFile, RegistryArgs, network};
+use crate::runtime::block_on;
+use crate::script::ScriptArgs;
 
 /// Pin everything that a script reaches, for all its targets and platforms, in a lock file
 #[derive(Debug, clap::Args)]

@@ -1,11 +1,10 @@
-//! One subcommand, one file: its arguments and what it does. `script` is what those share that take a script.
+//! One subcommand, one file: its arguments and what it does. What several share is outside: `flags`, `script`,
+//! `resolution`, `definition`, `engine`.
 
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod dag;
 pub(crate) mod lock;
-pub(crate) mod resolution;
-pub(crate) mod script;
 pub(crate) mod solve;
 pub(crate) mod validate;
 pub(crate) mod version;

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use luakit_frontend::Selection;
 use luakit_llb::Pins;
 
-use crate::commands::script::ScriptArgs;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::script::ScriptArgs;
 
 /// Evaluate a script and check its definitions, without building or fetching anything
 #[derive(Debug, clap::Args)]

@@ -9,9 +9,9 @@ use luakit_llb::definition::{AppliedImage, ExportRecord, RetargetError};
 use luakit_llb::{Definition, Pins, Platform, Reference};
 use serde_json::Value;
 
-use crate::commands::resolution::RegistryArgs;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
+use crate::resolution::RegistryArgs;
 
 /// The definition for `platform`, and its record. No platform leaves it as it is.
 pub(crate) async fn for_platform(

@@ -1,44 +1,37 @@
 //! `luakit solve`: builds the definition on stdin, as `buildctl build` does, with the image config that the script
 //! asked for.
 
-mod engine;
-mod export;
-mod report;
-mod retarget;
-mod tag;
-
-use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
-use std::time::Instant;
 
-use luakit_buildkit::progress::Event;
-use luakit_buildkit::progress::plain::PlainProgress;
-use luakit_buildkit::{BuildRequest, Engine, PlatformResult};
+use luakit_buildkit::{BuildRequest, PlatformResult};
 use luakit_llb::definition::ExportRecord;
 use luakit_llb::{Definition, Platform};
 
-use crate::commands::resolution::RegistryArgs;
-use crate::commands::script::parse_platform;
+use crate::definition::retarget;
+use crate::engine::{build, connect, exports};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
+use crate::flags::{local, output, platform, tag};
 use crate::printer::Printer;
+use crate::resolution::RegistryArgs;
+use crate::runtime;
 
 /// Build the definition on stdin
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Give the build a local directory under the name that the script uses
-    #[arg(long, value_name = "NAME=DIR", value_parser = parse_local)]
+    #[arg(long, value_name = "NAME=DIR", value_parser = local::parse)]
     local: Vec<(String, PathBuf)>,
     /// Where the result goes: `type=local,dest=DIR`, `type=tar|oci|docker,dest=FILE` (`-` or nothing is stdout), or
     /// `type=image,name=NAME` in the engine
     #[arg(short, long, value_name = "SPEC")]
-    output: Vec<export::Spec>,
+    output: Vec<output::Spec>,
     /// Name the image; without an output, it is kept in the engine under this name
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
     /// Build for this platform instead of the one that the definition was written for
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = parse_platform)]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = platform::parse)]
     platform: Option<Platform>,
     /// Let the build do more than it may by itself
     #[arg(long, value_name = "ENTITLEMENT", value_parser = ["network.host", "security.insecure"])]
@@ -59,63 +52,22 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read();
     let names = tag::parse_all(&args.tag, printer)?;
-    let exports = export::prepare(&args.output, &names, printer)?;
-    let locals = locals(&args.local)?;
+    let exports = exports::prepare(&args.output, &names, printer)?;
+    let locals = local::by_name(&args.local)?;
     let definition = read_definition()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Failure::internal(format!("can't start: {e}")))?;
-    runtime.block_on(async {
+    runtime::build(async {
         let (definition, record) =
             retarget::for_platform(definition, args.platform.as_ref(), &args.registries, &environment).await?;
-        let engine = engine::connect(args.addr.as_deref(), &environment).await?;
+        let engine = connect::connect(args.addr.as_deref(), &environment).await?;
         let request = BuildRequest {
             results: vec![result(&definition, record.as_ref())],
             locals,
-            exports: export::finish(exports, record.as_ref()),
+            exports: exports::finish(exports, record.as_ref()),
             docker_config: environment.docker_config.clone(),
             entitlements: args.allow,
         };
-        build(&engine, request, &args.progress, &definition, printer).await
-    })
-}
-
-/// Builds; Ctrl-C cancels the build on the engine.
-async fn build(
-    engine: &Engine,
-    request: BuildRequest,
-    progress: &str,
-    definition: &Definition,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    let started = Instant::now();
-    let mut plain = PlainProgress::new();
-    let quiet = progress == "quiet";
-    let mut observer = |event: Event| match event {
-        Event::Update(update) if !quiet => {
-            plain
-                .feed(&update, started.elapsed())
-                .iter()
-                .for_each(|line| printer.line(line));
-        }
-        Event::Update(_) => {}
-        Event::SkippedDevice { local, path } => {
-            printer.warning(
-                "device",
-                &format!("`{path}` in the local directory `{local}` is a device, and was left out"),
-            );
-        }
-    };
-    let outcome = tokio::select! {
-        outcome = engine.build(request, &mut observer) => outcome,
-        _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted()),
-    };
-    if !quiet {
-        plain.finish().iter().for_each(|line| printer.line(line));
-    }
-    match outcome {
-        Ok(_) => Ok(()),
-        Err(error) => Err(report::failure(&error, definition)),
-    }
+        build::build(&engine, request, &args.progress, &definition, printer).await
+    })?
 }
 
 fn result(definition: &Definition, record: Option<&ExportRecord>) -> PlatformResult {
@@ -146,21 +98,4 @@ fn read_definition() -> Result<Definition, Failure> {
     let parsed = definition.read().map_err(|e| wrong(e.to_string()))?;
     parsed.check().map_err(|e| wrong(e.to_string()))?;
     Ok(definition)
-}
-
-fn locals(given: &[(String, PathBuf)]) -> Result<BTreeMap<String, PathBuf>, Failure> {
-    let mut locals = BTreeMap::new();
-    for (name, dir) in given {
-        if locals.insert(name.clone(), dir.clone()).is_some() {
-            return Err(Failure::usage(format!("`--local` gives `{name}` twice")));
-        }
-    }
-    Ok(locals)
-}
-
-fn parse_local(text: &str) -> Result<(String, PathBuf), String> {
-    match text.split_once('=') {
-        Some((name, dir)) if !name.is_empty() && !dir.is_empty() => Ok((name.to_owned(), dir.into())),
-        _ => Err("it must be NAME=DIR".to_owned()),
-    }
 }

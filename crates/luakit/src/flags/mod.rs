@@ -1,0 +1,10 @@
+//! The values of flags as types, one form a file. What subcommands have in common is here; a form that only one
+//! subcommand knows is in its own file.
+
+pub(crate) mod build_arg;
+pub(crate) mod duration;
+pub(crate) mod local;
+pub(crate) mod output;
+pub(crate) mod platform;
+pub(crate) mod size;
+pub(crate) mod tag;

@@ -1,0 +1,89 @@
+//! The flags that name a script and what it is evaluated with, and their values.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use luakit_llb::Platform;
+use luakit_script::Limits;
+
+use crate::environment;
+use crate::failure::{Failure, reason};
+use crate::flags::{build_arg, duration, platform, size};
+
+/// The script, and what it is evaluated with.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ScriptArgs {
+    /// The script
+    #[arg(value_name = "SCRIPT", default_value = "build.lua")]
+    pub(crate) script: PathBuf,
+    /// The build context: what `bk.local_("context")` is, and what the script may read
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) context: PathBuf,
+    /// Set a build argument; without a value, to the environment variable of that name
+    #[arg(
+        long = "arg",
+        visible_aliases = ["build-arg", "frontend-arg"],
+        value_name = "NAME[=VALUE]",
+        value_parser = build_arg::parse
+    )]
+    arg: Vec<(String, Option<String>)>,
+    /// Build for these platforms, separated by commas [default: the script's own, else linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = platform::parse)]
+    pub(crate) platform: Vec<Platform>,
+    /// Stop the script after this time, as `30s`, `2m` or seconds
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    timeout: Duration,
+    /// Stop the script when it needs more memory, as `512m` or bytes
+    #[arg(long, value_name = "SIZE", default_value = "512m", value_parser = size::parse)]
+    memory_limit: usize,
+}
+
+impl ScriptArgs {
+    /// The script's text.
+    pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
+        std::fs::read(&self.script).map_err(|e| {
+            let failure = Failure::usage(format!(
+                "can't read the script `{}`: {}",
+                self.script.display(),
+                reason(&e)
+            ));
+            match e.kind() {
+                std::io::ErrorKind::NotFound => failure.hint("name the script: `luakit build path/to/build.lua`"),
+                _ => failure,
+            }
+        })
+    }
+
+    /// The directory that the script is in.
+    pub(crate) fn script_dir(&self) -> PathBuf {
+        let parent = self.script.parent().filter(|p| !p.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).to_owned()
+    }
+
+    /// Build arguments by name. One that takes its value from an unset variable is not given; of several, the
+    /// last counts.
+    pub(crate) fn args(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let mut args = BTreeMap::new();
+        for (name, value) in &self.arg {
+            let value = match value {
+                Some(value) => value.clone(),
+                None => match environment::variable(name).map(std::ffi::OsString::into_string) {
+                    Some(Ok(value)) => value,
+                    Some(Err(_)) => return Err(Failure::usage(format!("the variable `{name}` is not UTF-8 text"))),
+                    None => continue,
+                },
+            };
+            args.insert(name.clone(), value);
+        }
+        Ok(args)
+    }
+
+    /// What the script may use up.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            timeout: self.timeout,
+            memory: self.memory_limit,
+        }
+    }
+}

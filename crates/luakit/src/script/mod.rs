@@ -1,0 +1,7 @@
+//! What subcommands share that take a script: its flags, its context, and the way to a plan.
+
+mod args;
+mod context;
+mod plan;
+
+pub(crate) use args::ScriptArgs;

@@ -1,0 +1,55 @@
+//! From a script to its plan, and to the settings that its definitions are marshalled with.
+
+use std::sync::Arc;
+
+use luakit_frontend::plan::MarshalSettings;
+use luakit_frontend::{Plan, PlanError, Request, Selection};
+use luakit_llb::Platform;
+use luakit_script::DirLoader;
+
+use super::ScriptArgs;
+use super::context;
+use crate::failure::{Failure, Kind, reason};
+use crate::printer::Printer;
+
+impl ScriptArgs {
+    /// Evaluates the script for its platforms and chooses exports, and tells what is odd about it.
+    pub(crate) fn plan(&self, selection: Selection<'_>, printer: &Printer) -> Result<Plan, Failure> {
+        let script = self.read()?;
+        let loader = DirLoader::open(Some(&self.script_dir()), Some(self.context_dir()?))
+            .map_err(|e| Failure::usage(format!("can't open the context: {}", reason(&e))))?;
+        let lines = *printer;
+        let request = Request {
+            script_name: self.script_name(),
+            script,
+            loader: Arc::new(loader),
+            args: self.args()?,
+            limits: self.limits(),
+            print: Arc::new(move |line| lines.line(line)),
+            selection,
+            platforms: self.platform.clone(),
+            default_platform: Platform::linux_amd64(),
+            build_platform: Platform::linux_amd64(),
+        };
+        let plan = Plan::evaluate(&request).map_err(planning_failure)?;
+        for warning in plan.warnings() {
+            printer.diagnostic(warning);
+        }
+        Ok(plan)
+    }
+
+    /// What definitions are marshalled with.
+    pub(crate) fn marshal_settings(&self, local_unique: Option<&str>) -> Result<MarshalSettings, Failure> {
+        Ok(MarshalSettings {
+            local_unique: local_unique.map_or_else(|| context::local_unique_of(&self.context), str::to_owned),
+            context_excludes: self.context_excludes()?,
+        })
+    }
+}
+
+fn planning_failure(error: PlanError) -> Failure {
+    match error {
+        PlanError::Script(failure) => Failure::new(Kind::Script, *failure.diagnostic),
+        PlanError::Target(error) => Failure::usage(error.to_string()).hint(error.hint()),
+    }
+}
