@@ -1,21 +1,19 @@
 //! Where a build's result goes: exporters, their attributes, and files that appear only when the build has
 //! succeeded.
 //!
-//! An output file is written beside its place under a temporary name and renamed at the very end, so that a
-//! build that fails or is interrupted leaves what was there before. A directory is merged into as entries
-//! arrive.
+//! An output file is in place only when the build has succeeded ([`OutputFile`]). A directory is merged into as
+//! entries arrive.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use luakit_proto::control;
 
 use crate::endpoint::Endpoint;
 use crate::error::BuildError;
+use crate::output_file::OutputFile;
 use crate::session::filesend::{Target, Targets};
 
 /// One destination of a build.
@@ -65,13 +63,7 @@ pub enum FileOutput {
 pub(crate) struct Prepared {
     pub(crate) exporters: Vec<control::Exporter>,
     pub(crate) targets: Targets,
-    files: Vec<PendingFile>,
-}
-
-/// An output file under its temporary name. Dropping it removes that.
-struct PendingFile {
-    path: PathBuf,
-    file: tempfile::NamedTempFile,
+    files: Vec<(PathBuf, OutputFile)>,
 }
 
 impl Prepared {
@@ -118,42 +110,17 @@ impl Prepared {
                     path: path.clone(),
                     source,
                 };
-                let writer = self.open(&path).map_err(failed)?;
-                (path.display().to_string(), writer)
+                let file = OutputFile::create(&path).map_err(failed)?;
+                let writer = file.writer().map_err(failed)?;
+                let name = path.display().to_string();
+                self.files.push((path, file));
+                (name, Box::new(writer))
             }
         };
         Ok(Target::File {
             name,
             sink: Arc::new(Mutex::new(Some(writer))),
         })
-    }
-
-    fn open(&mut self, path: &Path) -> io::Result<Box<dyn Write + Send>> {
-        // Renaming must replace what a link points to, not the link.
-        let path = match fs::canonicalize(path) {
-            Ok(real) => real,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-            Err(error) => return Err(error),
-        };
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-            Ok(metadata) if !metadata.is_file() => {
-                return Ok(Box::new(fs::OpenOptions::new().write(true).open(&path)?));
-            }
-            _ => {}
-        }
-        let dir = match path.parent() {
-            Some(dir) if dir != Path::new("") => dir,
-            _ => Path::new("."),
-        };
-        // Permissions as a file that is simply created would get: the umask applies.
-        let file = tempfile::Builder::new()
-            .prefix(".luakit-")
-            .permissions(fs::Permissions::from_mode(0o666))
-            .tempfile_in(dir)?;
-        let writer = file.as_file().try_clone()?;
-        self.files.push(PendingFile { path, file });
-        Ok(Box::new(writer))
     }
 
     /// Puts the files in their places.
@@ -169,9 +136,8 @@ impl Prepared {
                 });
             }
         }
-        for PendingFile { path, file } in self.files {
-            file.persist(&path)
-                .map_err(|e| BuildError::Output { path, source: e.error })?;
+        for (path, file) in self.files {
+            file.commit().map_err(|source| BuildError::Output { path, source })?;
         }
         Ok(())
     }

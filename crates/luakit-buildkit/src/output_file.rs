@@ -1,0 +1,149 @@
+//! Files that are whole or not there: written beside their place, and renamed into it at the end.
+//!
+//! A file that could not be finished, because what fills it failed or was interrupted, leaves what was there before.
+//! Links are followed as a shell's `>` does, those to nothing included. A device or a pipe is written as it is.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// How many links are followed, as the kernel does (`path_resolution(7)`).
+const LINKS: usize = 40;
+
+/// A file that appears when it is committed. Dropping it leaves things as they were.
+#[derive(Debug)]
+pub struct OutputFile {
+    path: PathBuf,
+    file: Pending,
+}
+
+#[derive(Debug)]
+enum Pending {
+    /// Under a temporary name.
+    Beside(tempfile::NamedTempFile),
+    /// No regular file: there is nothing to rename.
+    Special(File),
+}
+
+impl OutputFile {
+    /// Makes sure that the file can be written. What is there stays until [`OutputFile::commit`], which keeps its
+    /// permissions; a new file gets those that the umask leaves.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let path = follow(path)?;
+        let permissions = match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(metadata) if !metadata.is_file() => {
+                let file = Pending::Special(fs::OpenOptions::new().write(true).open(&path)?);
+                return Ok(Self { path, file });
+            }
+            Ok(metadata) => Some(metadata.permissions()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let dir = match path.parent() {
+            Some(dir) if dir != Path::new("") => dir,
+            _ => Path::new("."),
+        };
+        let file = tempfile::Builder::new()
+            .prefix(".luakit-")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(dir)?;
+        if let Some(permissions) = permissions {
+            file.as_file().set_permissions(permissions)?;
+        }
+        Ok(Self {
+            path,
+            file: Pending::Beside(file),
+        })
+    }
+
+    /// Takes the bytes.
+    pub fn writer(&self) -> io::Result<File> {
+        match &self.file {
+            Pending::Beside(file) => file.as_file().try_clone(),
+            Pending::Special(file) => file.try_clone(),
+        }
+    }
+
+    /// Puts the file in its place.
+    pub fn commit(self) -> io::Result<()> {
+        if let Pending::Beside(file) = self.file {
+            file.as_file().sync_all()?;
+            file.persist(&self.path).map_err(|e| e.error)?;
+        }
+        Ok(())
+    }
+}
+
+/// The file that links lead to, whether or not it is there.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&path) {
+            // A relative target begins where the link is; an absolute one replaces all.
+            Ok(target) => path = path.parent().unwrap_or(Path::new("")).join(target),
+            Err(_) => return Ok(path),
+        }
+    }
+    Err(io::Error::other("too many levels of symbolic links"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn write(path: &Path, text: &str) -> io::Result<()> {
+        let file = OutputFile::create(path)?;
+        file.writer()?.write_all(text.as_bytes())?;
+        file.commit()
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn links_are_followed_to_what_is_there_and_to_what_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("sub")).unwrap();
+        std::os::unix::fs::symlink("sub/b", at("a")).unwrap();
+        std::os::unix::fs::symlink("../c", at("sub/b")).unwrap();
+        write(&at("a"), "new").unwrap();
+        assert_eq!(fs::read(at("c")).unwrap(), b"new");
+        write(&at("a"), "again").unwrap();
+        assert_eq!(fs::read(at("c")).unwrap(), b"again");
+        assert!(fs::symlink_metadata(at("a")).unwrap().is_symlink());
+        assert!(fs::symlink_metadata(at("sub/b")).unwrap().is_symlink());
+
+        std::os::unix::fs::symlink("loop", at("loop")).unwrap();
+        assert!(write(&at("loop"), "x").is_err());
+    }
+
+    #[test]
+    fn a_new_file_has_the_permissions_of_one_and_an_old_one_keeps_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        File::create(at("plain")).unwrap();
+        write(&at("new"), "x").unwrap();
+        assert_eq!(mode(&at("new")), mode(&at("plain")));
+        fs::set_permissions(at("new"), Permissions::from_mode(0o640)).unwrap();
+        write(&at("new"), "y").unwrap();
+        assert_eq!(mode(&at("new")), 0o640);
+    }
+
+    #[test]
+    fn what_is_dropped_leaves_nothing_and_a_device_is_written_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        fs::write(&path, "old").unwrap();
+        drop(OutputFile::create(&path).unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(OutputFile::create(dir.path()).is_err());
+        write(Path::new("/dev/null"), "x").unwrap();
+    }
+}
