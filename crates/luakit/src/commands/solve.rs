@@ -12,7 +12,7 @@ use crate::definition::retarget;
 use crate::engine::{build, connect, exports};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
-use crate::flags::{local, output, platform, tag};
+use crate::flags::{entitlement, local, output, platform};
 use crate::printer::Printer;
 use crate::resolution::RegistryArgs;
 use crate::runtime;
@@ -33,8 +33,8 @@ pub(crate) struct Args {
     /// Build for this platform instead of the one that the definition was written for
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = platform::parse)]
     platform: Option<Platform>,
-    /// Let the build do more than it may by itself
-    #[arg(long, value_name = "ENTITLEMENT", value_parser = ["network.host", "security.insecure"])]
+    /// Let the build do more than it may by itself: `network.host`, `security.insecure`, `device` or `device=NAME`
+    #[arg(long, value_name = "ENTITLEMENT", value_parser = entitlement::parse)]
     allow: Vec<String>,
     /// Accepted for the sake of `buildctl build`: a definition needs no frontend
     #[arg(long)]
@@ -51,14 +51,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read();
-    let names = tag::parse_all(&args.tag, printer)?;
-    let exports = exports::prepare(&args.output, &names, printer)?;
+    let exports = exports::prepare(&args.output, &args.tag, printer)?;
     let locals = local::by_name(&args.local)?;
     let definition = read_definition()?;
     runtime::build(async {
         let (definition, record) =
             retarget::for_platform(definition, args.platform.as_ref(), &args.registries, &environment).await?;
         let engine = connect::connect(args.addr.as_deref(), &environment).await?;
+        exports::warn(&exports, printer);
         let request = BuildRequest {
             results: vec![result(&definition, record.as_ref())],
             locals,

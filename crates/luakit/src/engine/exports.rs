@@ -1,6 +1,5 @@
 //! Where a result goes: `-o` and `-t` turned into exports.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
@@ -9,30 +8,21 @@ use luakit_llb::definition::ExportRecord;
 
 use crate::failure::Failure;
 use crate::flags::output::{Kind, Spec};
+use crate::flags::tag;
 use crate::printer::Printer;
 
 /// Exports that only lack what the definition's record says.
-pub(crate) fn prepare(specs: &[Spec], names: &[String], printer: &Printer) -> Result<Vec<Export>, Failure> {
+pub(crate) fn prepare(specs: &[Spec], tags: &[String], printer: &Printer) -> Result<Vec<Export>, Failure> {
     let mut specs = specs.to_vec();
-    if specs.is_empty() && !names.is_empty() {
-        specs.push(Spec {
-            kind: Kind::Image,
-            dest: None,
-            attrs: BTreeMap::new(),
-        });
+    if specs.is_empty() && !tags.is_empty() {
+        specs.push(Spec::image());
     }
-    if specs.is_empty() {
-        printer.warning(
-            "no-output",
-            "there is no output, so the result stays in the engine's cache: name one with `-o` or `-t`",
-        );
-    }
-    if !names.is_empty() && !specs.iter().any(Spec::is_image) {
+    if !tags.is_empty() && !specs.iter().any(|spec| spec.kind.is_image()) {
         return Err(Failure::usage("`-t` names an image, and no output is one")
             .hint("add `-o type=image`, `type=oci` or `type=docker`, or leave `-t` out"));
     }
-    if !names.is_empty() && specs.iter().any(|spec| spec.attrs.contains_key("name")) {
-        return Err(Failure::usage("`-t` and an output's `name=` both name the image").hint("leave one of them out"));
+    for spec in specs.iter_mut().filter(|spec| spec.kind.is_image()) {
+        name(spec, tags, printer)?;
     }
     let to_stdout = specs.iter().filter(|spec| spec.is_stdout()).count();
     if to_stdout > 1 {
@@ -41,12 +31,70 @@ pub(crate) fn prepare(specs: &[Spec], names: &[String], printer: &Printer) -> Re
     if to_stdout == 1 && std::io::stdout().is_terminal() {
         return Err(Failure::usage("an archive can't go to a terminal").hint("add `dest=FILE`, or pipe it on"));
     }
-    Ok(specs.into_iter().map(|spec| export(spec, names)).collect())
+    Ok(specs.into_iter().map(export).collect())
 }
 
-fn export(spec: Spec, names: &[String]) -> Export {
+/// Gives an image its names, normalised. Those of `-t` count rather than the output's own, as with `docker buildx`.
+fn name(spec: &mut Spec, tags: &[String], printer: &Printer) -> Result<(), Failure> {
+    let own = spec.attrs.remove("name").filter(|names| !names.is_empty());
+    let own: Vec<String> = own
+        .iter()
+        .flat_map(|names| names.split(','))
+        .map(str::to_owned)
+        .collect();
+    if !tags.is_empty() && !own.is_empty() {
+        printer.warning(
+            "name-replaced",
+            &format!(
+                "`-t` names the image, and `name={}` of the output is not used",
+                own.join(",")
+            ),
+        );
+    }
+    let names = if tags.is_empty() { own } else { tags.to_vec() };
+    if names.is_empty() {
+        if spec.is_on("push") || spec.is_on("push-by-digest") {
+            return Err(Failure::usage("an image that is pushed needs a name").hint("add `name=NAME`, or `-t NAME`"));
+        }
+        return Ok(());
+    }
+    let names = if spec.is_on("push-by-digest") {
+        names
+            .iter()
+            .map(|name| tag::repository(name))
+            .collect::<Result<_, _>>()?
+    } else {
+        tag::parse_all(&names, printer)?
+    };
+    spec.attrs.insert("name".to_owned(), names.join(","));
+    Ok(())
+}
+
+/// Says of a build that is about to start which of its results will be hard to find.
+pub(crate) fn warn(exports: &[Export], printer: &Printer) {
+    if exports.is_empty() {
+        printer.warning(
+            "no-output",
+            "there is no output, so the result stays in the engine's cache: name one with `-o` or `-t`",
+        );
+    }
+    let unnamed = |export: &Export| {
+        let named = ["name", "dangling-name-prefix"]
+            .iter()
+            .any(|key| export.attrs.contains_key(*key));
+        matches!(export.kind, ExportKind::Image) && !named
+    };
+    if exports.iter().any(unnamed) {
+        printer.warning(
+            "unnamed-image",
+            "the image gets no name, and only its digest finds it: add `name=NAME`, or `-t NAME`",
+        );
+    }
+}
+
+fn export(spec: Spec) -> Export {
     let file = || match spec.dest.as_deref() {
-        None | Some("-") => FileOutput::Stream {
+        None | Some("" | "-") => FileOutput::Stream {
             name: "stdout".to_owned(),
             writer: Box::new(std::io::stdout()),
         },
@@ -59,11 +107,10 @@ fn export(spec: Spec, names: &[String]) -> Export {
         Kind::Docker => ExportKind::Archive(Archive::Docker, file()),
         Kind::Image => ExportKind::Image,
     };
-    let mut attrs = spec.attrs.clone();
-    if spec.is_image() && !names.is_empty() {
-        attrs.entry("name".to_owned()).or_insert_with(|| names.join(","));
+    Export {
+        kind,
+        attrs: spec.attrs,
     }
-    Export { kind, attrs }
 }
 
 /// Adds what the definition's record says of the image: its annotations.
@@ -74,10 +121,12 @@ pub(crate) fn finish(mut exports: Vec<Export>, record: Option<&ExportRecord>) ->
             ExportKind::Image | ExportKind::Archive(Archive::Oci | Archive::Docker, _)
         );
         for (key, value) in record.iter().flat_map(|record| &record.annotations).filter(|_| image) {
-            export
-                .attrs
-                .entry(format!("annotation.{key}"))
-                .or_insert_with(|| value.clone());
+            // Both name the manifest's annotation, and the engine would take either.
+            let names = [format!("annotation.{key}"), format!("annotation-manifest.{key}")];
+            if !names.iter().any(|name| export.attrs.contains_key(name)) {
+                let [name, _] = names;
+                export.attrs.insert(name, value.clone());
+            }
         }
     }
     exports

@@ -2,7 +2,10 @@
 //! subcommand knows is in its own file.
 
 pub(crate) mod build_arg;
+mod csv;
 pub(crate) mod duration;
+pub(crate) mod entitlement;
+mod exporter_keys;
 pub(crate) mod local;
 pub(crate) mod output;
 pub(crate) mod platform;

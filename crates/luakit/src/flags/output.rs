@@ -1,15 +1,16 @@
-//! `-o TYPE…`: where a result goes, and how.
+//! `-o type=…`: where a result goes, and how.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use luakit_diagnostic::nearest;
+use super::{csv, exporter_keys};
 
-/// One `-o`.
+/// One `-o`, in the form of `buildctl build`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spec {
     pub(crate) kind: Kind,
     pub(crate) dest: Option<String>,
+    /// The exporter's attributes, checked. `name` is as it was given.
     pub(crate) attrs: BTreeMap<String, String>,
 }
 
@@ -31,24 +32,19 @@ const KINDS: &[(&str, Kind)] = &[
     ("image", Kind::Image),
 ];
 
-/// The attributes of BuildKit's image exporters that a user may set
-/// (<https://github.com/moby/buildkit#imageregistry>); `annotation…` are more.
-const IMAGE_ATTRS: &[&str] = &[
-    "name",
-    "compression",
-    "compression-level",
-    "force-compression",
-    "oci-mediatypes",
-    "rewrite-timestamp",
-    "name-canonical",
-    "dangling-name-prefix",
-    "unpack",
-    "store",
-    "push",
-    "push-by-digest",
-    "registry.insecure",
-    "tar",
-];
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        KINDS
+            .iter()
+            .find(|(_, kind)| *kind == self)
+            .map_or("", |(name, _)| name)
+    }
+
+    /// Whether the result is an image, with a config and a name.
+    pub(crate) fn is_image(self) -> bool {
+        matches!(self, Self::Oci | Self::Docker | Self::Image)
+    }
+}
 
 impl FromStr for Spec {
     type Err = String;
@@ -57,13 +53,26 @@ impl FromStr for Spec {
         let mut kind = None;
         let mut dest = None;
         let mut attrs = BTreeMap::new();
-        for field in text.split(',') {
+        let fields = csv::fields(text)?;
+        if let [only] = fields.as_slice()
+            && !only.contains('=')
+        {
+            return Err(bare(only));
+        }
+        for field in fields {
             let (key, value) = field
                 .split_once('=')
                 .ok_or_else(|| format!("`{field}` must be KEY=VALUE"))?;
-            let again = match key {
+            let key = key.trim();
+            // Annotations have names of their own; all else is read without regard to case, as BuildKit does.
+            let key = match key.split_once('.') {
+                Some((head, _)) if head.to_ascii_lowercase().starts_with("annotation") => key.to_owned(),
+                _ => key.to_ascii_lowercase(),
+            };
+            let again = match key.as_str() {
                 "type" => kind.replace(parse_kind(value)?).is_some(),
-                "dest" | "output" => dest.replace(value.to_owned()).is_some(),
+                "dest" => dest.replace(value.to_owned()).is_some(),
+                "output" => return Err(format!("`output={value}`: did you mean `dest={value}`?")),
                 key => attrs.insert(key.to_owned(), value.to_owned()).is_some(),
             };
             if again {
@@ -71,10 +80,26 @@ impl FromStr for Spec {
             }
         }
         let kind = kind.ok_or("it has no `type`")?;
-        let spec = Self { kind, dest, attrs };
-        spec.check()?;
-        Ok(spec)
+        check_dest(kind, dest.as_deref())?;
+        for (key, value) in &mut attrs {
+            *value = exporter_keys::check(kind, key, value)?;
+        }
+        if attrs.get("tar").is_some_and(|tar| tar != "true") {
+            return Err("`tar=false`, a layout in a directory, is not offered: leave it out for an archive".to_owned());
+        }
+        Ok(Self { kind, dest, attrs })
     }
+}
+
+/// What `docker build` takes, and `buildctl build` does not.
+fn bare(text: &str) -> String {
+    let meant = match text {
+        "" => return "it has no `type`".to_owned(),
+        "-" => "type=tar,dest=-".to_owned(),
+        name if KINDS.iter().any(|(kind, _)| *kind == name) => format!("type={name}"),
+        dir => format!("type=local,dest={dir}"),
+    };
+    format!("it has no `type`; did you mean `{meant}`?")
 }
 
 fn parse_kind(text: &str) -> Result<Kind, String> {
@@ -85,36 +110,33 @@ fn parse_kind(text: &str) -> Result<Kind, String> {
     })
 }
 
+fn check_dest(kind: Kind, dest: Option<&str>) -> Result<(), String> {
+    match (kind, dest) {
+        (Kind::Local, None | Some("" | "-")) => Err("`type=local` needs a directory: `dest=DIR`".to_owned()),
+        (Kind::Image, Some(_)) => Err("`type=image` stays in the engine, and has no `dest`".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 impl Spec {
-    fn check(&self) -> Result<(), String> {
-        match (self.kind, self.dest.as_deref()) {
-            (Kind::Local, None | Some("" | "-")) => return Err("`type=local` needs a directory: `dest=DIR`".to_owned()),
-            (Kind::Image, Some(_)) => return Err("`type=image` stays in the engine, and has no `dest`".to_owned()),
-            _ => {}
+    /// An image in the engine's store.
+    pub(crate) fn image() -> Self {
+        Self {
+            kind: Kind::Image,
+            dest: None,
+            attrs: BTreeMap::new(),
         }
-        let known: &[&str] = if self.is_image() { IMAGE_ATTRS } else { &[] };
-        for key in self.attrs.keys() {
-            let is_annotation = self.is_image() && key.starts_with("annotation");
-            if !is_annotation && !known.contains(&key.as_str()) {
-                let hint = nearest(key, known.iter().copied());
-                let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                return Err(format!("unknown key `{key}`{hint}"));
-            }
-        }
-        if self.attrs.get("tar").is_some_and(|tar| tar != "true") {
-            return Err("`tar=false`, a layout in a directory, is not offered: leave it out for an archive".to_owned());
-        }
-        Ok(())
     }
 
     /// Whether it is an archive that goes to stdout.
     pub(crate) fn is_stdout(&self) -> bool {
-        matches!(self.kind, Kind::Tar | Kind::Oci | Kind::Docker) && self.dest.as_deref().is_none_or(|dest| dest == "-")
+        matches!(self.kind, Kind::Tar | Kind::Oci | Kind::Docker)
+            && matches!(self.dest.as_deref(), None | Some("" | "-"))
     }
 
-    /// Whether the result is an image, with a config and a name.
-    pub(crate) fn is_image(&self) -> bool {
-        matches!(self.kind, Kind::Oci | Kind::Docker | Kind::Image)
+    /// Whether a switch is on.
+    pub(crate) fn is_on(&self, key: &str) -> bool {
+        self.attrs.get(key).is_some_and(|value| value == "true")
     }
 }
 
@@ -133,30 +155,62 @@ mod tests {
     fn specs_are_buildctls() {
         let specs = [
             "type=local,dest=out",
+            "type=local,dest=out,platform-split=0,attestation-prefix=p",
             "type=oci,dest=app.tar,name=app:1",
             "type=tar",
+            r#"type=image,"name=a,b",Push=,"annotation.Said=x,y""#,
+            "type=oci,annotation-manifest[linux/amd64].a=1,annotation-index.b=2",
             "dest=x",
             "type=lokal,dest=x",
             "type=local",
+            "type=local,dest=x,output=y",
             "type=tar,compresion=gzip,dest=x",
+            "type=tar,annotation.a=b",
             "type=oci,compresion=gzip,dest=x",
+            "type=oci,compression=lzma",
+            "type=oci,force-compression=perhaps",
+            "type=oci,push=true",
+            "type=oci,annotation=x",
+            "type=oci,annotations.x=1",
+            "type=oci,annotation-manifests.x=1",
+            "type=oci,annotation-index[linux/amd64].x=1",
+            "type=oci,annotation[linux/amd46].x=1",
             "type=image,dest=x",
             "type=oci,tar=false,dest=x",
+            r#"type=image,name="a,b""#,
             "out",
+            "-",
+            "oci",
         ];
         let lines: Vec<String> = specs.iter().map(|spec| format!("{spec}: {}", check(spec))).collect();
         insta::assert_snapshot!(lines.join("\n"), @r#"
         type=local,dest=out: Local Some("out") {}
+        type=local,dest=out,platform-split=0,attestation-prefix=p: Local Some("out") {"attestation-prefix": "p", "platform-split": "false"}
         type=oci,dest=app.tar,name=app:1: Oci Some("app.tar") {"name": "app:1"}
         type=tar: Tar None {}
+        type=image,"name=a,b",Push=,"annotation.Said=x,y": Image None {"annotation.Said": "x,y", "name": "a,b", "push": "true"}
+        type=oci,annotation-manifest[linux/amd64].a=1,annotation-index.b=2: Oci None {"annotation-index.b": "2", "annotation-manifest[linux/amd64].a": "1"}
         dest=x: it has no `type`
         type=lokal,dest=x: unknown type `lokal`: it must be one of local, tar, oci, docker, image
         type=local: `type=local` needs a directory: `dest=DIR`
-        type=tar,compresion=gzip,dest=x: unknown key `compresion`
-        type=oci,compresion=gzip,dest=x: unknown key `compresion`; did you mean `compression`?
+        type=local,dest=x,output=y: `output=y`: did you mean `dest=y`?
+        type=tar,compresion=gzip,dest=x: unknown key `compresion` for `type=tar`
+        type=tar,annotation.a=b: unknown key `annotation.a` for `type=tar`
+        type=oci,compresion=gzip,dest=x: unknown key `compresion` for `type=oci`; did you mean `compression`?
+        type=oci,compression=lzma: `compression=lzma` must be one of uncompressed, gzip, estargz, zstd
+        type=oci,force-compression=perhaps: `force-compression=perhaps` must be `true` or `false`
+        type=oci,push=true: unknown key `push` for `type=oci`
+        type=oci,annotation=x: `annotation`: an annotation has a name: `annotation.NAME=VALUE`
+        type=oci,annotations.x=1: unknown key `annotations.x` for `type=oci`
+        type=oci,annotation-manifests.x=1: `annotation-manifests.x`: an annotation goes to one of manifest, manifest-descriptor, index, index-descriptor
+        type=oci,annotation-index[linux/amd64].x=1: `annotation-index[linux/amd64].x`: an index has no platform
+        type=oci,annotation[linux/amd46].x=1: `annotation[linux/amd46].x`: unknown architecture `amd46`
         type=image,dest=x: `type=image` stays in the engine, and has no `dest`
         type=oci,tar=false,dest=x: `tar=false`, a layout in a directory, is not offered: leave it out for an archive
-        out: `out` must be KEY=VALUE
+        type=image,name="a,b": `name="a` has a quote inside: quotes go around the whole field, as in `"KEY=a,b"`
+        out: it has no `type`; did you mean `type=local,dest=out`?
+        -: it has no `type`; did you mean `type=tar,dest=-`?
+        oci: it has no `type`; did you mean `type=oci`?
         "#);
     }
 }

@@ -1,4 +1,4 @@
-//! Image names as `-t` has them.
+//! Image names, as `-t` and an output's `name=` have them.
 
 use luakit_llb::{Platform, Reference};
 
@@ -29,8 +29,19 @@ fn parse(tag: &str, printer: &Printer) -> Result<String, Failure> {
     Err(error)
 }
 
+/// A name without a tag, for what is known by its digest.
+pub(crate) fn repository(name: &str) -> Result<String, Failure> {
+    let normal = normalised(name)?;
+    match normal.rsplit_once(':') {
+        Some((repository, "latest")) if !name.ends_with(":latest") => Ok(repository.to_owned()),
+        _ => Err(Failure::usage(format!(
+            "`{name}` has a tag, and `push-by-digest` pushes without one"
+        ))),
+    }
+}
+
 fn normalised(tag: &str) -> Result<String, Failure> {
-    let wrong = |message: String| Failure::usage(format!("invalid tag `{tag}`: {message}"));
+    let wrong = |message: String| Failure::usage(format!("invalid image name `{tag}`: {message}"));
     let reference: Reference = tag
         .parse()
         .map_err(|e: luakit_llb::reference::ReferenceError| wrong(e.to_string()))?;
