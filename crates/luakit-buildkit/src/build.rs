@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use luakit_llb::Platform;
+use luakit_llb::definition::check_size;
 use luakit_proto::control::{SolveRequest, StatusRequest, StatusResponse};
 use luakit_proto::{Message as _, gateway, pb};
 use sha2::{Digest as _, Sha256};
@@ -24,7 +25,6 @@ use tokio::task::JoinHandle;
 use crate::engine::Engine;
 use crate::error::{self, BuildError};
 use crate::export::{Export, Prepared};
-use crate::grpc::MESSAGE;
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
@@ -200,24 +200,45 @@ fn check(request: &BuildRequest) -> Result<(), BuildError> {
     }
     for result in &request.results {
         let definition = &result.definition;
-        let size = frontend::solve_request(definition.clone()).encoded_len();
-        if size > MESSAGE {
-            return Err(BuildError::TooLarge { size, limit: MESSAGE });
-        }
+        check_size(definition)?;
         for bytes in &definition.def {
             let op = pb::Op::decode(bytes.as_slice())
                 .map_err(|e| BuildError::Definition(format!("an op can't be decoded: {e}")))?;
-            if let Some(pb::op::Op::Source(source)) = op.op
-                && let Some(name) = source.identifier.strip_prefix("local://")
+            let vertex = || format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+            check_op(&op, vertex, request)?;
+        }
+    }
+    Ok(())
+}
+
+/// Finds what a step needs that the request doesn't give.
+fn check_op(op: &pb::Op, vertex: impl Fn() -> String, request: &BuildRequest) -> Result<(), BuildError> {
+    match &op.op {
+        Some(pb::op::Op::Source(source)) => {
+            if let Some(name) = source.identifier.strip_prefix("local://")
                 && !request.locals.contains_key(name)
             {
-                let vertex = format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
                 return Err(BuildError::MissingLocal {
                     name: name.to_owned(),
-                    vertex,
+                    vertex: vertex(),
                 });
             }
         }
+        Some(pb::op::Op::Exec(exec)) => {
+            let wants = [
+                ("network.host", exec.network == pb::NetMode::Host as i32),
+                ("security.insecure", exec.security == pb::SecurityMode::Insecure as i32),
+            ];
+            for (entitlement, wanted) in wants {
+                if wanted && !request.entitlements.iter().any(|given| given == entitlement) {
+                    return Err(BuildError::NotAllowed {
+                        entitlement,
+                        vertex: vertex(),
+                    });
+                }
+            }
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -375,6 +396,18 @@ mod tests {
             }],
             ..BuildRequest::default()
         };
+        let exec = |network: pb::NetMode, security: pb::SecurityMode| {
+            let exec = pb::ExecOp {
+                network: network as i32,
+                security: security as i32,
+                ..pb::ExecOp::default()
+            };
+            let op = pb::Op {
+                op: Some(pb::op::Op::Exec(exec)),
+                ..pb::Op::default()
+            };
+            op.encode_to_vec()
+        };
         let mut given = with(local.encode_to_vec());
         given.locals.insert("context".into(), "/nonexistent".into());
         let twice = BuildRequest {
@@ -387,7 +420,9 @@ mod tests {
             with(b"\xff".to_vec()),
             with(local.encode_to_vec()),
             given,
-            with(vec![0; MESSAGE]),
+            with(vec![0; luakit_llb::definition::SOLVE_LIMIT]),
+            with(exec(pb::NetMode::Host, pb::SecurityMode::Sandbox)),
+            with(exec(pb::NetMode::Unset, pb::SecurityMode::Insecure)),
         ];
         let errors = requests.map(|r| check(&r).unwrap_err().to_string());
         insta::assert_snapshot!(errors.join("\n"), @r#"
@@ -396,7 +431,9 @@ mod tests {
         malformed definition: an op can't be decoded: failed to decode Protobuf message: invalid varint
         the definition needs the local directory `context`, which was not given
         can't open `/nonexistent`, given as the local directory `context`: No such file or directory (os error 2)
-        the definition is 16777230 bytes long, and the engine takes 16777216 at most
+        the definition has 16711685 bytes, and an engine takes 16711680 at most
+        a step needs `network.host`, which the build is not allowed
+        a step needs `security.insecure`, which the build is not allowed
         "#);
     }
 }

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use base64::Engine as _;
+use luakit_llb::definition::TooLarge;
 use luakit_proto::{Message as _, pb, rpc};
 use serde::Deserialize;
 
@@ -32,13 +33,8 @@ pub enum BuildError {
         missing: Vec<MissingCap>,
     },
     /// The definition doesn't fit into a message. Nothing was run.
-    #[error("the definition is {size} bytes long, and the engine takes {limit} at most")]
-    TooLarge {
-        /// Its size on the wire.
-        size: usize,
-        /// The limit.
-        limit: usize,
-    },
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// The definition can't be read.
     #[error("malformed definition: {0}")]
     Definition(String),
@@ -51,6 +47,14 @@ pub enum BuildError {
         /// Its name.
         name: String,
         /// A step that reads it.
+        vertex: String,
+    },
+    /// A step wants more than the build was allowed. Nothing was sent.
+    #[error("a step needs `{entitlement}`, which the build is not allowed")]
+    NotAllowed {
+        /// BuildKit's name for it, as [`crate::BuildRequest::entitlements`] has it.
+        entitlement: &'static str,
+        /// The step.
         vertex: String,
     },
     /// A local directory that was given is none. Nothing was sent.

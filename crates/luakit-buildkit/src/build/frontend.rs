@@ -14,6 +14,8 @@ use tonic::{Request, Status};
 
 use super::{PlatformResult, caps, result_metadata, result_refs};
 use crate::engine::Engine;
+use luakit_llb::definition::TooLarge;
+
 use crate::error::BuildError;
 use crate::grpc::{Connection, MESSAGE};
 
@@ -127,7 +129,7 @@ fn refusal(status: Status) -> Failure {
     };
     match sizes() {
         Some((size, limit)) if status.code() == tonic::Code::ResourceExhausted => {
-            Failure::Build(BuildError::TooLarge { size, limit })
+            Failure::Build(BuildError::TooLarge(TooLarge { size, limit }))
         }
         _ => Failure::Status(status),
     }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use luakit_llb::definition::TooLarge;
+
 use super::*;
 use crate::graph::Node;
 
@@ -98,7 +100,7 @@ async fn a_definition_too_large_for_this_engine() {
     build(request(node((4 << 20) - 1024))).await.0.unwrap();
     // Other engines take 16 MiB; this one says that it doesn't.
     let error = build(request(node(5 << 20))).await.0.unwrap_err();
-    let BuildError::TooLarge { size, limit } = error else {
+    let BuildError::TooLarge(TooLarge { size, limit }) = error else {
         panic!("{error:?}")
     };
     assert!(size > 5 << 20 && limit == 4 << 20, "{size} {limit}");

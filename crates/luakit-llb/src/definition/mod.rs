@@ -2,26 +2,24 @@
 //!
 //! [`Definition`] owns the message and hands out its bytes. Beside it: reading one apart with an engine's rules
 //! (`read`, `check`, `name`), the record that takes along what is no part of the graph (`export`), and giving a definition
-//! another target platform (`retarget`). Writing one from a graph is [`crate::marshal`]'s.
+//! another target platform (`retarget`), and what an engine takes at most (`size`). Writing one from a graph is [`crate::marshal`]'s.
 
 mod check;
 mod export;
 mod name;
 mod read;
 mod retarget;
+mod size;
 
 use luakit_proto::{Message as _, map, pb};
 
-use crate::marshal::{MarshalError, caps};
+use crate::marshal::caps;
 
 pub use check::{InvalidOp, OpProblem};
 pub use export::{AppliedImage, EXPORT_KEY, EXPORT_VERSION, ExportError, ExportRecord};
 pub use read::{DefinitionError, Edge, Kind, Parsed, Place, Return, Vertex};
 pub use retarget::{RetargetError, retarget};
-
-/// The most that a Solve message holds: gRPC's limit on an engine (`util/grpcutil`), less the room that the
-/// rest of the message takes.
-pub const SOLVE_LIMIT: usize = 16 * 1024 * 1024 - 64 * 1024;
+pub use size::{SOLVE_LIMIT, TooLarge, check_size};
 
 /// A marshalled graph.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,18 +61,6 @@ impl Definition {
     /// The bytes, maps sorted by key.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.message.encode_to_vec()
-    }
-
-    /// The bytes, unless they are more than an engine takes.
-    pub fn to_solvable_bytes(&self) -> Result<Vec<u8>, MarshalError> {
-        let size = self.message.encoded_len();
-        if size > SOLVE_LIMIT {
-            return Err(MarshalError::TooLarge {
-                size,
-                limit: SOLVE_LIMIT,
-            });
-        }
-        Ok(self.to_bytes())
     }
 
     /// The message.

@@ -40,19 +40,6 @@ pub struct Options<'a> {
     pub context_excludes: &'a [String],
 }
 
-/// Why a graph can't be written.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-pub enum MarshalError {
-    /// More than one Solve message holds.
-    #[error("the definition has {size} bytes, and an engine takes {limit} at most")]
-    TooLarge {
-        /// Its size in bytes.
-        size: usize,
-        /// What there is room for, in bytes.
-        limit: usize,
-    },
-}
-
 /// What one vertex is on the wire.
 struct Wire {
     op: pb::Op,

@@ -12,10 +12,15 @@ use crate::failure::{Failure, Kind};
 pub(crate) fn failure(error: &BuildError, definition: &Definition) -> Failure {
     let diagnostic = match error {
         BuildError::Step(step) => return Failure::new(Kind::Build, step_diagnostic(step, definition)),
-        BuildError::MissingLocal { name, .. } => {
+        BuildError::MissingLocal { name, vertex } => {
             let hint = format!("give it with `--local {name}=DIR`");
             let diagnostic = Diagnostic::error("missing-local", error.to_string()).with_hint(hint);
-            return Failure::new(Kind::Usage, diagnostic);
+            return Failure::new(Kind::Usage, at(diagnostic, places(definition, vertex)));
+        }
+        BuildError::NotAllowed { entitlement, vertex } => {
+            let hint = format!("if it may, add `--allow {entitlement}`");
+            let diagnostic = Diagnostic::error("not-allowed", error.to_string()).with_hint(hint);
+            return Failure::new(Kind::Usage, at(diagnostic, places(definition, vertex)));
         }
         BuildError::LocalDir { .. } => return Failure::usage(error.to_string()),
         BuildError::Connect(_) => {
@@ -55,6 +60,15 @@ fn step_diagnostic(step: &StepFailure, definition: &Definition) -> Diagnostic {
     if places.is_empty() {
         places = step.sources.iter().filter_map(excerpt_place).collect();
     }
+    diagnostic = at(diagnostic, places);
+    if !step.log.is_empty() {
+        diagnostic = diagnostic.with_note(format!("its last output:\n{}", step.log.join("\n")));
+    }
+    diagnostic
+}
+
+/// Adds where it is, innermost call first.
+fn at(mut diagnostic: Diagnostic, places: Vec<(Arc<SourceFile>, u32)>) -> Diagnostic {
     let mut places = places.into_iter();
     if let Some((file, line)) = places.next() {
         diagnostic = diagnostic.with_span(Span::line(file, line));
@@ -66,9 +80,6 @@ fn step_diagnostic(step: &StepFailure, definition: &Definition) -> Diagnostic {
             function: None,
         })
         .collect();
-    if !step.log.is_empty() {
-        diagnostic = diagnostic.with_note(format!("its last output:\n{}", step.log.join("\n")));
-    }
     diagnostic
 }
 

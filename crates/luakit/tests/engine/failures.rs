@@ -102,6 +102,22 @@ fn an_unknown_local_directory_is_named() {
 }
 
 #[test]
+fn what_is_not_allowed_is_shown_where_the_script_asks_for_it() {
+    let bench = Workbench::new();
+    let project = bench.project(&[(
+        "build.lua",
+        "local base = bk.image(\"alpine:3.19\")\nbk.export(base:run(\"true\", { network = \"host\" }))\n",
+    )]);
+    let definition = bench.build(&project, &[]);
+    let output = bench.solve(&project, &definition, &[]);
+    let said = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for part in ["error[not-allowed]", "build.lua:2", "--allow network.host"] {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+}
+
+#[test]
 fn no_engine_has_an_exit_code_of_its_own() {
     let bench = Workbench::new();
     let project = bench.project(&[("build.lua", "bk.export(bk.scratch():mkfile(\"/a\", \"a\"))\n")]);
