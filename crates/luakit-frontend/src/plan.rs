@@ -90,6 +90,8 @@ pub struct Output {
     pub annotations: BTreeMap<String, String>,
     /// The images whose configs went into it, with the digests that they had, and for which platforms.
     pub images: BTreeSet<(Reference, Platform)>,
+    /// The image whose config the export inherits, when nothing says what that config is.
+    pub unknown_base: Option<(Reference, Platform)>,
     /// Whether the script said the platform, or what the image's config says of it.
     pub fixed_platform: bool,
     /// Whether the script looked at its target platform, so that another one may mean another build.
@@ -215,6 +217,7 @@ impl Plan {
                 definition: marshal::marshal(graph, state, &options),
                 config: image_config::compose(graph, state, &export.config, &planned.images, pins),
                 annotations: export.config.annotations.clone(),
+                unknown_base: image_config::unknown_base(graph, state, &planned.images, pins),
                 images: reached.filter_map(resolved).collect(),
                 fixed_platform: export.platform.is_some() || export.config.says_platform(),
                 depends_on_target: evaluation.reads_target_platform,

@@ -10,6 +10,7 @@ use crate::op::{Op, Source};
 use crate::path;
 use crate::pins::Pins;
 use crate::platform::Platform;
+use crate::reference::Reference;
 use crate::state::State;
 use crate::values::Values;
 
@@ -39,6 +40,20 @@ pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Pl
     root.entry("rootfs")
         .or_insert_with(|| json!({ "type": "layers", "diff_ids": [] }));
     sorted(Value::Object(root)).to_string().into_bytes()
+}
+
+/// The image that a state began with, when `pins` don't say what its config is.
+pub fn unknown_base(graph: &Graph, state: State, target: &Platform, pins: &Pins) -> Option<(Reference, Platform)> {
+    let (image, _) = lineage(graph, state);
+    let op = &graph.vertex(image?).op;
+    let Op::Source(Source::Image(source)) = &**op else {
+        return None;
+    };
+    let platform = op.image_platform().unwrap_or(target);
+    match pins.image(&source.reference, platform) {
+        Some(_) => None,
+        None => Some((source.reference.clone(), platform.clone())),
+    }
 }
 
 /// The image that a state began with, and what changed since, oldest first.

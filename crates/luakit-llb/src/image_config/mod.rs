@@ -9,8 +9,8 @@ mod compose;
 use std::collections::BTreeMap;
 
 pub(crate) use base::BaseConfig;
-pub use compose::compose;
 pub(crate) use compose::retarget;
+pub use compose::{compose, unknown_base};
 
 /// What `bk.export` says of an image's config. `None` and empty leave what the state has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use luakit_frontend::{Plan, Selection};
-use luakit_llb::Platform;
-use luakit_llb::definition::SOLVE_LIMIT;
+use luakit_diagnostic::Diagnostic;
+use luakit_frontend::Selection;
+use luakit_llb::definition::check_size;
 
 use crate::definition::record;
 use crate::failure::Failure;
@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     refuse_odd_outputs(&args, printer)?;
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     let mut plan = args.script.plan(selection, printer)?;
-    keep_one(&mut plan, &args.script.platform, printer)?;
+    args.script.keep_one_platform(&mut plan, "definition", printer)?;
     let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
     let pins = args.resolution.pins(&args.script, &plan, printer)?;
     let outputs = plan.outputs(&pins, &settings);
@@ -46,13 +46,19 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let about = record::of(&output);
     output.definition.set_export(&about);
     let bytes = output.definition.to_bytes();
-    if bytes.len() > SOLVE_LIMIT {
-        printer.warning(
-            "large-definition",
-            &format!(
-                "the definition has {} bytes, and an engine takes {SOLVE_LIMIT} at most",
-                bytes.len()
-            ),
+    if let Err(error) = check_size(output.definition.message()) {
+        printer.warning("large-definition", &error.to_string());
+    }
+    if let Some((image, platform)) = &output.unknown_base {
+        printer.diagnostic(
+            &Diagnostic::warning(
+                "unresolved-config",
+                format!(
+                    "the image's config lacks what `{}` for {platform} says: its environment, entrypoint and command",
+                    image.familiar()
+                ),
+            )
+            .with_hint("leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked"),
         );
     }
     match &args.output {
@@ -77,37 +83,4 @@ fn refuse_odd_outputs(args: &Args, printer: &Printer) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// A definition holds one platform. Of several that the script exports, and none asked for, it is the default
-/// one's, and the others are named.
-fn keep_one(plan: &mut Plan, asked: &[Platform], printer: &Printer) -> Result<(), Failure> {
-    let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
-    if platforms.len() < 2 {
-        return Ok(());
-    }
-    let all: Vec<String> = platforms.iter().map(Platform::to_string).collect();
-    let several = || {
-        Failure::usage(format!(
-            "a definition holds one platform, and this one would be for {}",
-            all.join(", ")
-        ))
-        .hint("choose one with `--platform`, and run `luakit build` once for each")
-    };
-    if !asked.is_empty() {
-        return Err(several());
-    }
-    let default = Platform::linux_amd64();
-    if !platforms.contains(&default) {
-        return Err(several());
-    }
-    printer.warning(
-        "several-platforms",
-        &format!(
-            "the script exports {}; this definition is for {default}: choose another with `--platform`",
-            all.join(", ")
-        ),
-    );
-    plan.retain(|_, platform| *platform == default);
-    Ok(())
 }

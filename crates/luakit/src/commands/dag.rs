@@ -41,7 +41,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let filter = Filter::parse(args.filter.iter().map(String::as_str));
     let filter = filter.map_err(|e| Failure::usage(format!("`--filter`: {e}")))?;
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
-    let plan = args.script.plan(selection, printer)?;
+    let mut plan = args.script.plan(selection, printer)?;
+    args.script.keep_one_platform(&mut plan, "graph", printer)?;
     let text = render(&args.script, &plan, format, filter)?;
     match &args.output {
         Some(path) => output_file::write(path, text.as_bytes()),
@@ -49,26 +50,18 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     }
 }
 
-/// Every output, one after the other. Several only go into formats that can hold several.
+/// The one output, as text of its format.
 fn render(script: &ScriptArgs, plan: &Plan, format: Format, filter: Filter) -> Result<String, Failure> {
     let outputs = plan.outputs(&Pins::new(), &script.marshal_settings(None)?);
-    if outputs.len() > 1 && matches!(format, Format::Dot | Format::Mermaid) {
-        let platforms: Vec<String> = outputs.iter().map(|output| output.platform.to_string()).collect();
-        return Err(
-            Failure::usage(format!("there is a graph for each of {}", platforms.join(", ")))
-                .hint("choose one with `--platform`"),
-        );
-    }
+    let Some(mut output) = outputs.into_iter().next() else {
+        return Err(Failure::usage("there is nothing to show"));
+    };
     let options = view::Options {
         filter,
         ..view::Options::default()
     };
-    let mut text = String::new();
-    for mut output in outputs {
-        let about = record::of(&output);
-        output.definition.set_export(&about);
-        let parsed = output.definition.read().map_err(|e| Failure::internal(e.to_string()))?;
-        text.push_str(&view::render(&parsed, format, &options));
-    }
-    Ok(text)
+    let about = record::of(&output);
+    output.definition.set_export(&about);
+    let parsed = output.definition.read().map_err(|e| Failure::internal(e.to_string()))?;
+    Ok(view::render(&parsed, format, &options))
 }

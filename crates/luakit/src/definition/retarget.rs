@@ -4,7 +4,7 @@
 //! only when they say the same for the new platform is the graph the one that the script means.
 
 use luakit_diagnostic::Diagnostic;
-use luakit_frontend::resolve::{Network, resolve};
+use luakit_frontend::resolve::{self, Network, ResolveErrors, resolve};
 use luakit_llb::definition::{AppliedImage, ExportRecord, RetargetError};
 use luakit_llb::{Definition, Pins, Platform, Reference};
 use serde_json::Value;
@@ -69,7 +69,7 @@ async fn check_images(
         requests.push((reference, platform.clone()));
     }
     let resolved = resolve(requests, &Pins::new(), &registry, Network::default().parallel).await;
-    let resolved = resolved.map_err(|e| Failure::several(Kind::Build, e.diagnostics()))?;
+    let resolved = resolved.map_err(|e| Failure::several(Kind::Build, unresolved(&e, platform)))?;
     for image in images {
         let config = |platform: &Platform| {
             let reference: Reference = image.reference.parse().ok()?;
@@ -86,4 +86,19 @@ async fn check_images(
         }
     }
     Ok(())
+}
+
+/// Images that could not be asked for. `solve` reads no lock file, so what to do is another thing than for `build`.
+fn unresolved(errors: &ResolveErrors, platform: &Platform) -> Vec<Diagnostic> {
+    let diagnostic = |error: &resolve::ResolveError| {
+        match &error.failure {
+        resolve::Failure::Unreachable { .. }
+        | resolve::Failure::TimedOut { .. }
+        | resolve::Failure::RateLimited { .. } => error.diagnostic().with_hint(format!(
+            "`--registry-config` can name a mirror; or write a definition for it: `luakit build --platform {platform} …`"
+        )),
+        _ => error.diagnostic(),
+    }
+    };
+    errors.0.iter().map(diagnostic).collect()
 }

@@ -38,6 +38,30 @@ impl ScriptArgs {
         Ok(plan)
     }
 
+    /// A definition is for one platform, and so is its graph. Of several that the script exports, and none asked for,
+    /// it is the default one's, and the others are named. `what` is what they would be several of.
+    pub(crate) fn keep_one_platform(&self, plan: &mut Plan, what: &str, printer: &Printer) -> Result<(), Failure> {
+        let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
+        if platforms.len() < 2 {
+            return Ok(());
+        }
+        let all: Vec<String> = platforms.iter().map(Platform::to_string).collect();
+        let all = all.join(", ");
+        let default = Platform::linux_amd64();
+        if !self.platform.is_empty() || !platforms.contains(&default) {
+            return Err(
+                Failure::usage(format!("a {what} holds one platform, and this one would be for {all}"))
+                    .hint("choose one with `--platform`, and run the command once for each"),
+            );
+        }
+        printer.warning(
+            "several-platforms",
+            &format!("the script exports {all}; this {what} is for {default}: choose another with `--platform`"),
+        );
+        plan.retain(|_, platform| *platform == default);
+        Ok(())
+    }
+
     /// What definitions are marshalled with.
     pub(crate) fn marshal_settings(&self, local_unique: Option<&str>) -> Result<MarshalSettings, Failure> {
         Ok(MarshalSettings {

@@ -49,7 +49,19 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
         (SCRIPT, &["solve", "-o", "type=lokal"]),
         (SCRIPT, &["solve", "-t", "UPPER"]),
         (SCRIPT, &["solve"]),
+        (SCRIPT, &["solve", "-o", "out"]),
+        (SCRIPT, &["solve", "-o", "type=image,name=UPPER"]),
+        (SCRIPT, &["solve", "-o", "type=image,push=true"]),
+        (SCRIPT, &["solve", "-o", "type=image,name=app:1,push-by-digest=true"]),
+        (SCRIPT, &["solve", "-o", "type=image,\"name=a,b\"", "-t", "app"]),
+        (SCRIPT, &["solve", "--allow", "network"]),
         (SCRIPT, &["dag", "--filter", ""]),
+        (three, &["dag", "--format", "json"]),
+        (SCRIPT, &["dag", "--platform", "linux/amd64,linux/arm64"]),
+        (
+            SCRIPT,
+            &["build", "--resolve=never", "--platform", "linux/amd64,linux/arm64"],
+        ),
     ];
     let mut shown = String::new();
     for (script, args) in cases {
@@ -101,11 +113,42 @@ fn several_platforms_in_a_script_make_one_definition_and_a_warning() {
     let project = Project::new(&[("build.lua", script)]);
     let run = project.run(&["build", "--resolve=never"]);
     assert_eq!(run.code(), 0);
-    insta::assert_snapshot!(run.stderr(), @"warning[several-platforms]: the script exports linux/amd64, linux/arm64; this definition is for linux/amd64: choose another with `--platform`");
+    insta::assert_snapshot!(run.stderr(), @"
+    warning[several-platforms]: the script exports linux/amd64, linux/arm64; this definition is for linux/amd64: choose another with `--platform`
+    warning[unresolved-config]: the image's config lacks what `alpine` for linux/amd64 says: its environment, entrypoint and command
+    hint: leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked
+    ");
     let arm = project
         .run(&["build", "--resolve=never", "--platform", "linux/arm64"])
         .success();
     assert!(String::from_utf8_lossy(&arm).contains("arm64"));
+
+    for format in ["text", "json", "dot", "mermaid"] {
+        let run = project.run(&["dag", "--format", format]);
+        assert_eq!(run.code(), 0, "{format}");
+        assert!(
+            run.stderr().contains("this graph is for linux/amd64"),
+            "{}",
+            run.stderr()
+        );
+        let arm = project.run(&["dag", "--format", format, "--platform", "linux/arm64"]);
+        assert_eq!((arm.code(), arm.stderr().as_str()), (0, ""), "{format}");
+    }
+}
+
+#[test]
+fn an_unresolved_config_is_no_secret() {
+    let warned = |script: &str| {
+        let run = Project::new(&[("build.lua", script)]).run(&["build", "--resolve=never"]);
+        assert_eq!(run.code(), 0, "{}", run.stderr());
+        run.stderr()
+    };
+    insta::assert_snapshot!(warned(SCRIPT), @"
+    warning[unresolved-config]: the image's config lacks what `alpine:3.19` for linux/amd64 says: its environment, entrypoint and command
+    hint: leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked
+    ");
+    let copied = r#"bk.export(bk.scratch():copy(bk.image("alpine"), "/etc/os-release", "/"))"#;
+    assert_eq!(warned(copied), "", "nothing of the image's config is inherited");
 }
 
 #[test]
