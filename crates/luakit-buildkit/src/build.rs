@@ -28,6 +28,7 @@ use crate::export::{Export, Prepared};
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
+use crate::session::auth::RegistryAccess;
 use crate::session::{Failures, Offer, Session};
 use digests::Digests;
 
@@ -46,8 +47,8 @@ pub struct BuildRequest {
     pub locals: BTreeMap<String, PathBuf>,
     /// Where the result goes; none means that it only has to succeed.
     pub exports: Vec<Export>,
-    /// Docker's configuration directory; credentials are offered if it is given.
-    pub docker_config: Option<PathBuf>,
+    /// Where the credentials for registries are; they are offered if it is given.
+    pub registries: Option<RegistryAccess>,
     /// What the build may do beyond the usual: `network.host`, `security.insecure`.
     pub entitlements: Vec<String>,
 }
@@ -82,7 +83,7 @@ impl Engine {
             results,
             locals,
             exports,
-            docker_config,
+            registries,
             entitlements,
         } = request;
         let prepared = Prepared::new(exports, self.endpoint())?;
@@ -93,7 +94,7 @@ impl Engine {
         let offer = Offer {
             locals,
             targets: prepared.targets.clone(),
-            docker_config,
+            registries,
             failures: failures.clone(),
             skipped,
         };

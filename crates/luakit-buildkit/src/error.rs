@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use base64::Engine as _;
+use luakit_frontend::credentials::CredentialError;
 use luakit_llb::definition::TooLarge;
 use luakit_proto::{Message as _, pb, rpc};
 use serde::Deserialize;
@@ -16,7 +17,6 @@ use crate::endpoint::ConnectError;
 use crate::fsutil::TransferError;
 use crate::progress::tracker::Tracker;
 use crate::session::Failure;
-use crate::session::auth::CredentialsError;
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +97,7 @@ pub enum BuildError {
         /// The registry.
         host: String,
         /// Why.
-        source: CredentialsError,
+        source: CredentialError,
     },
     /// A step failed.
     #[error("{}", .0.message)]

@@ -27,4 +27,4 @@ pub use error::{BuildError, MissingCap, SourceExcerpt, StepFailure};
 pub use export::{Archive, Export, ExportKind, FileOutput};
 pub use fsutil::TransferError;
 pub use output_file::OutputFile;
-pub use session::auth::CredentialsError;
+pub use session::auth::RegistryAccess;

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use luakit_frontend::credentials::CredentialError;
 use luakit_proto::control::BytesMessage;
 use luakit_proto::control::control_client::ControlClient;
 use tokio_stream::wrappers::ReceiverStream;
@@ -33,10 +34,7 @@ pub(crate) enum Failure {
     /// A result couldn't be written.
     Receive { target: String, error: TransferError },
     /// The credentials of a registry couldn't be had.
-    Credentials {
-        host: String,
-        error: auth::CredentialsError,
-    },
+    Credentials { host: String, error: CredentialError },
 }
 
 /// The first local failure of a build: later ones follow from it.
@@ -60,8 +58,8 @@ impl Failures {
 pub(crate) struct Offer {
     pub(crate) locals: BTreeMap<String, PathBuf>,
     pub(crate) targets: Targets,
-    /// Docker's configuration directory, which holds credentials.
-    pub(crate) docker_config: Option<PathBuf>,
+    /// Where the credentials are.
+    pub(crate) registries: Option<auth::RegistryAccess>,
     pub(crate) failures: Failures,
     /// Hears of entries that were left out: the local's name and the path.
     pub(crate) skipped: tokio::sync::mpsc::UnboundedSender<(String, String)>,
@@ -85,8 +83,8 @@ impl Session {
         if !offer.targets.is_empty() {
             methods.push(filesend::METHOD);
         }
-        if offer.docker_config.is_some() {
-            methods.push(auth::METHOD);
+        if offer.registries.is_some() {
+            methods.extend(auth::METHODS);
         }
         Self {
             id: random_id(),

@@ -2,9 +2,10 @@
 //!
 //! A script's exports become planned outputs (`targets`), the images that they reach are resolved (`resolve`) or
 //! taken from the lock file (`lock`), and definitions are marshalled (`plan`). Ignore files (`ignore`) say what of
-//! a context is left out. What this crate reads of the machine comes in as parameters: it knows no environment, no
+//! a context is left out. `credentials` and `token` are how registries let us in. What this crate reads of the machine comes in as parameters: it knows no environment, no
 //! terminal, and not which engine builds.
 
+pub mod credentials;
 mod document;
 pub mod fetch;
 pub mod ignore;
@@ -13,6 +14,7 @@ pub mod plan;
 mod public_url;
 pub mod resolve;
 pub mod targets;
+pub mod token;
 
 pub use document::{DocumentError, Problem, ProblemKind};
 pub use plan::{Output, Plan, PlanError, Request};

@@ -481,15 +481,19 @@ fn dockers_config_may_be_broken() {
     };
     insta::assert_snapshot!(
         with_config("hunter2"),
-        @"can't resolve image `HOST/app:1` for linux/amd64: can't read Docker's config `DIR/config.json`: it is not the JSON that Docker writes"
-    );
+        @"
+    can't resolve image `HOST/app:1` for linux/amd64: can't read Docker's config `DIR/config.json`: it is not the JSON that Docker writes
+    hint: mend the file, or name another directory by `DOCKER_CONFIG`
+    ");
     insta::assert_snapshot!(
         with_config(r#"{"auths":{"HOST":{"auth":"%%hunter2"}}}"#),
-        @"can't resolve image `HOST/app:1` for linux/amd64: Docker's config holds no usable credentials for `HOST`"
-    );
-    insta::assert_snapshot!(with_config(r#"{"credHelpers":{"HOST":"that-nobody-has"}}"#), @r"
-    can't resolve image `HOST/app:1` for linux/amd64: the credential helper of Docker's config failed for `HOST`
+        @"
+    can't resolve image `HOST/app:1` for linux/amd64: Docker's config holds no usable credentials for `HOST`
     hint: log in again with `docker login HOST`
+    ");
+    insta::assert_snapshot!(with_config(r#"{"credHelpers":{"HOST":"that-nobody-has"}}"#), @r"
+    can't resolve image `HOST/app:1` for linux/amd64: Docker's config names the credential helper `docker-credential-that-nobody-has` for `HOST`, which is not installed
+    hint: install `docker-credential-that-nobody-has`, or take it out of `credsStore` and `credHelpers` in Docker's config
     ");
     // Nothing is looked up for a registry that asks for nothing.
     server.set_auth(Auth::Open);
@@ -515,6 +519,10 @@ fn credential_helpers_are_asked() {
             r#"echo "{\"ServerURL\":\"$server\",\"Username\":\"ann\",\"Secret\":\"hunter2\"}""#,
         );
         helper("none", "echo 'credentials not found in native keychain'; exit 1");
+        helper(
+            "none-on-stderr",
+            "echo 'credentials not found in native keychain' >&2; exit 1",
+        );
         helper("bad", "echo 'the secret is hunter2'; exit 1");
         helper("hangs", "exec sleep 20");
         let path = std::env::join_paths(
@@ -538,16 +546,20 @@ fn credential_helpers_are_asked() {
         with(&server, "HOST/app:1", "", Some(docker.path()))
     };
     assert!(with_helper("good").is_ok());
-    insta::assert_snapshot!(with_helper("none").unwrap_err(), @r"
+    let none = with_helper("none").unwrap_err();
+    assert_eq!(with_helper("none-on-stderr").unwrap_err(), none);
+    insta::assert_snapshot!(none, @r"
     can't resolve image `HOST/app:1` for linux/amd64: `HOST` refuses access: authentication required
     hint: the image does not exist, or it needs `docker login HOST`
     ");
     insta::assert_snapshot!(with_helper("bad").unwrap_err(), @r"
-    can't resolve image `HOST/app:1` for linux/amd64: the credential helper of Docker's config failed for `HOST`
+    can't resolve image `HOST/app:1` for linux/amd64: the credential helper `docker-credential-bad` failed for `HOST`
     hint: log in again with `docker login HOST`
     ");
     insta::assert_snapshot!(
         with_helper("hangs").unwrap_err(),
-        @"can't resolve image `HOST/app:1` for linux/amd64: the credential helper of Docker's config didn't answer for `HOST` within 0.5 s"
-    );
+        @"
+    can't resolve image `HOST/app:1` for linux/amd64: the credential helper `docker-credential-hangs` didn't answer for `HOST` within 0.5 s
+    hint: see what it waits for: `echo HOST | docker-credential-hangs get`
+    ");
 }

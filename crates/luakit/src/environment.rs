@@ -1,7 +1,10 @@
 //! The process's environment, read once and handed on: libraries never read it.
 
+use std::env::VarError;
 use std::ffi::OsString;
 use std::path::PathBuf;
+
+use crate::failure::Failure;
 
 /// What of the environment means something to `luakit`.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +17,10 @@ pub(crate) struct Environment {
     pub(crate) docker_host: Option<String>,
     /// `BUILDKIT_HOST`.
     pub(crate) buildkit_host: Option<String>,
+    /// `BUILDKIT_NO_CLIENT_TOKEN`: the engine gets credentials, and fetches registries' tokens itself.
+    pub(crate) no_client_token: bool,
+    /// `GIT_SSH_COMMAND`, or `GIT_SSH` as such a command.
+    pub(crate) ssh_command: Option<String>,
     /// `HTTP_PROXY`.
     pub(crate) http_proxy: Option<String>,
     /// `HTTPS_PROXY`.
@@ -23,18 +30,21 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    pub(crate) fn read() -> Self {
+    /// Reads it. A variable that must be text and isn't is wrong usage: to take it as unset would build elsewhere.
+    pub(crate) fn read() -> Result<Self, Failure> {
         let home = path("HOME");
         let beneath = |dir: &str| home.as_ref().map(|home| home.join(dir));
-        Self {
+        Ok(Self {
             docker_config: path("DOCKER_CONFIG").or_else(|| beneath(".docker")),
             config_home: path("XDG_CONFIG_HOME").or_else(|| beneath(".config")),
-            docker_host: text("DOCKER_HOST"),
-            buildkit_host: text("BUILDKIT_HOST"),
-            http_proxy: either("HTTP_PROXY"),
-            https_proxy: either("HTTPS_PROXY"),
-            no_proxy: either("NO_PROXY"),
-        }
+            docker_host: text("DOCKER_HOST")?,
+            buildkit_host: text("BUILDKIT_HOST")?,
+            no_client_token: flag("BUILDKIT_NO_CLIENT_TOKEN")?,
+            ssh_command: ssh_command()?,
+            http_proxy: either("HTTP_PROXY")?,
+            https_proxy: either("HTTPS_PROXY")?,
+            no_proxy: either("NO_PROXY")?,
+        })
     }
 }
 
@@ -47,11 +57,34 @@ fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from)
 }
 
-fn text(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|v| !v.is_empty())
+fn text(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|v| !v.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage(format!("the variable `{name}` is not UTF-8 text"))),
+    }
 }
 
 /// A proxy's variable, in either spelling.
-fn either(name: &str) -> Option<String> {
-    text(name).or_else(|| text(&name.to_ascii_lowercase()))
+fn either(name: &str) -> Result<Option<String>, Failure> {
+    match text(name)? {
+        Some(value) => Ok(Some(value)),
+        None => text(&name.to_ascii_lowercase()),
+    }
+}
+
+/// A switch, in the words of BuildKit's client; it takes others as unset.
+fn flag(name: &str) -> Result<bool, Failure> {
+    let value = text(name)?;
+    let words = ["1", "t", "T", "true", "True", "TRUE"];
+    Ok(value.is_some_and(|value| words.contains(&value.as_str())))
+}
+
+/// `GIT_SSH_COMMAND`, else `GIT_SSH`, which is the path of a program.
+fn ssh_command() -> Result<Option<String>, Failure> {
+    if let Some(command) = text("GIT_SSH_COMMAND")? {
+        return Ok(Some(command));
+    }
+    let program = text("GIT_SSH")?;
+    Ok(program.map(|program| format!("'{}'", program.replace('\'', "'\\''"))))
 }

@@ -1,168 +1,167 @@
 //! Registry credentials for the engine: `moby.filesync.v1.Auth`.
 //!
-//! Answers `Credentials` from Docker's configuration and its credential helpers. Engines ask the other
-//! methods only of clients that offer a token authority (`GetTokenAuthority`): this one doesn't, and
-//! engines then fetch tokens themselves, anonymous ones included
-//! (<https://github.com/moby/buildkit/blob/master/util/resolver/authorizer.go>).
+//! What BuildKit's own client answers
+//! (<https://github.com/moby/buildkit/blob/master/session/auth/authprovider/authprovider.go>). An engine first asks
+//! for a token authority: a key by which it tells sessions with the same credentials. With one, it has tokens fetched
+//! by us, and never sees a password; without, it asks for the credentials themselves. So one is offered for every
+//! registry that there are credentials for, and for no other: nothing is secret about an anonymous token, and an
+//! engine that gets it itself needs no network of ours. A registry without tokens has its password asked for by
+//! `Credentials` all the same: it knows nothing else.
 
-use std::fs::File;
-use std::io::BufReader;
+mod seeds;
+
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
+use luakit_frontend::credentials::{Credential, Credentials};
+use luakit_frontend::resolve::{Network, RegistryConfig};
+use luakit_frontend::token::{Token, TokenRequest, Tokens};
 use luakit_proto::filesync::auth_server::Auth;
 use luakit_proto::filesync::{
     CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest,
     GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
 };
+use ring::hmac;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tonic::{Request, Response, Status};
 
 use super::{Failure, Failures};
+use seeds::Seeds;
 
-/// The method as it is announced.
-pub(crate) const METHOD: &str = "/moby.filesync.v1.Auth/Credentials";
+/// The methods as they are announced.
+pub(crate) const METHODS: [&str; 4] = [
+    "/moby.filesync.v1.Auth/Credentials",
+    "/moby.filesync.v1.Auth/FetchToken",
+    "/moby.filesync.v1.Auth/GetTokenAuthority",
+    "/moby.filesync.v1.Auth/VerifyTokenAuthority",
+];
 
-/// Why credentials can't be had. None of the texts holds a secret.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialsError {
-    /// The configuration can't be opened.
-    #[error("can't read `{}`: {source}", path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The configuration or what a helper answered makes no sense.
-    #[error("`{}`: {reason}", path.display())]
-    Malformed {
-        /// The configuration.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A credential helper failed. What it said is left out: it may hold a secret.
-    #[error("the credential helper `{helper}` failed")]
-    Helper {
-        /// Its program.
-        helper: String,
-    },
+/// How a session gets at registries' credentials, and at their token servers.
+#[derive(Debug, Clone)]
+pub struct RegistryAccess {
+    /// Docker's configuration directory.
+    pub docker_config: PathBuf,
+    /// How token servers are trusted.
+    pub config: RegistryConfig,
+    /// The way to them.
+    pub network: Network,
+    /// Whether tokens are fetched here. If not, the engine is given the credentials and fetches them.
+    pub fetch_tokens: bool,
 }
 
 /// The service.
 #[derive(Clone)]
-pub(crate) struct Credentials {
-    /// Docker's configuration directory.
-    dir: PathBuf,
+pub(crate) struct Login(Arc<Inner>);
+
+struct Inner {
+    credentials: Credentials,
+    tokens: Tokens,
+    seeds: Seeds,
+    fetch_tokens: bool,
     failures: Failures,
-    /// One helper at a time: keychains don't like company.
-    turn: Arc<Mutex<()>>,
 }
 
-impl Credentials {
-    pub(crate) fn new(dir: PathBuf, failures: Failures) -> Self {
-        Self {
-            dir,
+impl Login {
+    pub(crate) fn new(access: RegistryAccess, failures: Failures) -> Self {
+        Self(Arc::new(Inner {
+            credentials: Credentials::new(Some(access.docker_config.clone()), access.network.helper_timeout),
+            tokens: Tokens::new(access.config, access.network),
+            seeds: Seeds::new(access.docker_config),
+            fetch_tokens: access.fetch_tokens,
             failures,
-            turn: Arc::default(),
-        }
+        }))
     }
 
-    /// The user and secret for a registry; both empty when there are none.
-    fn look_up(&self, host: &str) -> Result<(String, String), CredentialsError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = self.dir.join("config.json");
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
-            Err(source) => return Err(CredentialsError::Config { path, source }),
-        };
-        // Docker Hub has been written under this key since it was the only registry.
-        let key = match host {
-            "registry-1.docker.io" | "docker.io" | "index.docker.io" => "https://index.docker.io/v1/",
-            other => other,
-        };
-        match get_credential_from_reader(BufReader::new(file), key) {
-            Ok(DockerCredential::UsernamePassword(user, secret)) => Ok((user, secret)),
-            Ok(DockerCredential::IdentityToken(token)) => Ok((String::new(), token)),
-            Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(Default::default()),
-            // Helpers say on stdout that they know nothing of a registry; that is no failure.
-            Err(CredentialRetrievalError::HelperFailure { stdout, .. })
-                if stdout.to_ascii_lowercase().contains("credentials not found") =>
-            {
-                Ok(Default::default())
-            }
-            Err(CredentialRetrievalError::HelperFailure { helper, .. }) => Err(CredentialsError::Helper { helper }),
-            Err(error) => Err(CredentialsError::Malformed {
-                path,
-                reason: error.to_string(),
-            }),
+    async fn credential(&self, host: &str) -> Result<Option<Credential>, Status> {
+        let looked_up = self.0.credentials.of(host).await;
+        looked_up.map_err(|error| {
+            // A code other than these of "ask for the credentials instead", which would fail again.
+            let status = Status::failed_precondition(error.to_string());
+            let host = host.to_owned();
+            self.0.failures.record(Failure::Credentials { host, error });
+            status
+        })
+    }
+
+    /// The key for a registry: the same for whoever has its seed, as long as the engine keeps its salt.
+    async fn key(&self, host: &str, salt: &[u8]) -> Result<Ed25519KeyPair, Status> {
+        if !self.0.fetch_tokens {
+            return Err(Status::unavailable("tokens are not fetched by the client"));
         }
+        if self.credential(host).await?.is_none() {
+            return Err(Status::unavailable("there are no credentials for the registry"));
+        }
+        let (this, name) = (self.clone(), host.to_owned());
+        let seed = tokio::task::spawn_blocking(move || this.0.seeds.of(&name)).await;
+        let seed = seed.map_err(|e| Status::internal(e.to_string()))?;
+        // Without a seed that lasts, there is still the way of `Credentials`.
+        let seed = seed.map_err(|e| Status::unavailable(format!("can't keep a token seed: {e}")))?;
+        let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, salt), &seed);
+        Ed25519KeyPair::from_seed_unchecked(mac.as_ref()).map_err(|e| Status::internal(e.to_string()))
     }
 }
 
 #[tonic::async_trait]
-impl Auth for Credentials {
+impl Auth for Login {
     async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
-        let host = request.into_inner().host;
-        let (this, asked) = (self.clone(), host.clone());
-        match tokio::task::spawn_blocking(move || this.look_up(&asked)).await {
-            Ok(Ok((username, secret))) => Ok(Response::new(CredentialsResponse { username, secret })),
-            Ok(Err(error)) => {
-                let status = Status::unavailable(error.to_string());
-                self.failures.record(Failure::Credentials { host, error });
-                Err(status)
-            }
-            Err(error) => Err(Status::internal(error.to_string())),
-        }
+        let credential = self.credential(&request.into_inner().host).await?;
+        let (username, secret) = match credential {
+            Some(Credential::Password { user, password }) => (user, password),
+            Some(Credential::Identity(token)) => (String::new(), token),
+            Some(Credential::Registry(_)) | None => Default::default(),
+        };
+        Ok(Response::new(CredentialsResponse { username, secret }))
     }
 
-    async fn fetch_token(&self, _: Request<FetchTokenRequest>) -> Result<Response<FetchTokenResponse>, Status> {
-        Err(Status::unimplemented("no token authority is offered"))
+    async fn fetch_token(&self, request: Request<FetchTokenRequest>) -> Result<Response<FetchTokenResponse>, Status> {
+        let request = request.into_inner();
+        let credential = self.credential(&request.host).await?;
+        let request = TokenRequest {
+            host: request.host,
+            realm: request.realm,
+            service: Some(request.service).filter(|service| !service.is_empty()),
+            scopes: request.scopes,
+            client_id: match request.client_id.as_str() {
+                "" => "luakit".to_owned(),
+                _ => request.client_id,
+            },
+        };
+        match self.0.tokens.fetch(&request, credential.as_ref()).await {
+            Ok(Token { value, life, issued_at }) => Ok(Response::new(FetchTokenResponse {
+                token: value,
+                expires_in: i64::try_from(life).unwrap_or(i64::MAX),
+                issued_at: issued_at.unwrap_or_default(),
+            })),
+            // The engine tells this with the step that needed the token, which we don't know.
+            Err(error) => Err(Status::unavailable(match error.hint() {
+                Some(hint) => format!("{error} ({hint})"),
+                None => error.to_string(),
+            })),
+        }
     }
 
     async fn get_token_authority(
         &self,
-        _: Request<GetTokenAuthorityRequest>,
+        request: Request<GetTokenAuthorityRequest>,
     ) -> Result<Response<GetTokenAuthorityResponse>, Status> {
-        Err(Status::unimplemented("no token authority is offered"))
+        let request = request.into_inner();
+        let key = self.key(&request.host, &request.salt).await?;
+        let public_key = key.public_key().as_ref().to_vec();
+        Ok(Response::new(GetTokenAuthorityResponse { public_key }))
     }
 
+    /// Signs as `NaCl` does: the signature, then what is signed.
     async fn verify_token_authority(
         &self,
-        _: Request<VerifyTokenAuthorityRequest>,
+        request: Request<VerifyTokenAuthorityRequest>,
     ) -> Result<Response<VerifyTokenAuthorityResponse>, Status> {
-        Err(Status::unimplemented("no token authority is offered"))
+        let request = request.into_inner();
+        let key = self.key(&request.host, &request.salt).await?;
+        let mut signed = key.sign(&request.payload).as_ref().to_vec();
+        signed.extend_from_slice(&request.payload);
+        Ok(Response::new(VerifyTokenAuthorityResponse { signed }))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn look_up(config: &str, host: &str) -> Result<(String, String), String> {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("config.json"), config).unwrap();
-        let credentials = Credentials::new(dir.path().to_owned(), Failures::default());
-        credentials
-            .look_up(host)
-            .map_err(|e| e.to_string().replace(dir.path().to_str().unwrap(), ""))
-    }
-
-    #[test]
-    fn from_the_configuration() {
-        let config =
-            r#"{"auths":{"https://index.docker.io/v1/":{"auth":"dTpw"},"r.example:5000":{"identitytoken":"T"}}}"#;
-        let pair = |a: &str, b: &str| Ok((a.to_owned(), b.to_owned()));
-        assert_eq!(look_up(config, "registry-1.docker.io"), pair("u", "p"));
-        assert_eq!(look_up(config, "r.example:5000"), pair("", "T"));
-        assert_eq!(look_up(config, "other.example"), pair("", ""));
-        assert_eq!(
-            look_up("{", "x"),
-            Err("`/config.json`: Unable to read config".to_owned())
-        );
-        let gone = Credentials::new("/nonexistent".into(), Failures::default());
-        assert_eq!(gone.look_up("x").unwrap(), (String::new(), String::new()));
-    }
-}
+mod tests;

@@ -33,22 +33,22 @@ struct Inner {
     health: HealthServer<Alive>,
     file_sync: FileSyncServer<filesync::Locals>,
     file_send: filesend::FileSend,
-    auth: Option<AuthServer<auth::Credentials>>,
+    auth: Option<AuthServer<auth::Login>>,
 }
 
 impl Services {
     pub(crate) fn new(offer: Offer) -> Self {
         let locals = filesync::Locals::new(offer.locals, offer.failures.clone(), offer.skipped);
-        let credentials = offer
-            .docker_config
-            .map(|dir| auth::Credentials::new(dir, offer.failures.clone()));
+        let login = offer
+            .registries
+            .map(|access| auth::Login::new(access, offer.failures.clone()));
         Self(Arc::new(Inner {
             health: HealthServer::new(Alive),
             file_sync: FileSyncServer::new(locals)
                 .max_decoding_message_size(MESSAGE)
                 .max_encoding_message_size(MESSAGE),
             file_send: filesend::FileSend::new(offer.targets, offer.failures),
-            auth: credentials.map(AuthServer::new),
+            auth: login.map(AuthServer::new),
         }))
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let offer = Offer {
             locals: BTreeMap::from([("context".to_owned(), dir.path().to_owned())]),
             targets: BTreeMap::new(),
-            docker_config: None,
+            registries: None,
             failures: Failures::default(),
             skipped,
         };

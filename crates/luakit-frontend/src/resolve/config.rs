@@ -125,6 +125,15 @@ impl RegistryConfig {
         hosts
     }
 
+    /// How a registry itself is reached, by the name of its host: Docker Hub's has its entry under `docker.io`.
+    pub(crate) fn registry(&self, host: &str) -> Host {
+        let entry = match host {
+            "registry-1.docker.io" => self.registries.get("docker.io"),
+            other => self.registries.get(other),
+        };
+        self.host(host, entry)
+    }
+
     #[allow(clippy::unused_self, reason = "the entry is one of this configuration's")]
     fn host(&self, name: &str, entry: Option<&RegistryEntry>) -> Host {
         let http = entry.and_then(|e| e.http);

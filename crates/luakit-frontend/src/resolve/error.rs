@@ -6,6 +6,8 @@ use std::time::Duration;
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{ImageDigest, Platform, Reference};
 
+use crate::credentials::{CredentialError, login_name};
+
 /// One image that can't be resolved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("can't resolve image `{}` for {platform}: {failure}{}", reference.familiar(), Tried(attempts))]
@@ -179,39 +181,6 @@ impl fmt::Display for Part {
     }
 }
 
-/// Why there are no credentials where there should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CredentialError {
-    /// `config.json` can't be read.
-    #[error("can't read Docker's config `{path}`: {reason}")]
-    Config {
-        /// The file.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// An entry that can't be decoded.
-    #[error("Docker's config holds no usable credentials for `{host}`")]
-    Unusable {
-        /// The registry.
-        host: String,
-    },
-    /// The credential helper failed.
-    #[error("the credential helper of Docker's config failed for `{host}`")]
-    Helper {
-        /// The registry.
-        host: String,
-    },
-    /// The credential helper hangs.
-    #[error("the credential helper of Docker's config didn't answer for `{host}` within {} s", limit.as_secs_f32())]
-    HelperTimedOut {
-        /// The registry.
-        host: String,
-        /// How long was waited.
-        limit: Duration,
-    },
-}
-
 impl Failure {
     /// Whether a second try may go better.
     pub(crate) fn is_transient(&self) -> bool {
@@ -245,8 +214,9 @@ impl Failure {
                     .to_owned()
             }
             Self::NoPlatform { .. } => "give the image a platform of its own, or choose another image".to_owned(),
-            Self::Credentials(CredentialError::Helper { host }) => {
-                format!("log in again with `docker login{}`", login_name(host))
+            Self::Credentials(error) => error.hint(),
+            Self::InsecureRealm { host, .. } => {
+                format!("if that is meant, say `http = true` under `[registry.\"{host}\"]` in luakit/registries.toml")
             }
             _ => return None,
         };
@@ -258,18 +228,16 @@ impl ResolveError {
     /// As a diagnostic; whoever knows where the script names the image adds the place.
     pub fn diagnostic(&self) -> Diagnostic {
         let diagnostic = Diagnostic::error("unresolved-image", self.to_string());
-        match self.failure.hint() {
+        let gone = matches!(self.failure, Failure::NotFound { .. }) && self.reference.digest().is_some();
+        let hint = if gone {
+            Some("check the name; registries drop images that no tag names any more".to_owned())
+        } else {
+            self.failure.hint()
+        };
+        match hint {
             Some(hint) => diagnostic.with_hint(hint),
             None => diagnostic,
         }
-    }
-}
-
-/// What `docker login` is given for a registry: Docker Hub goes without a name.
-fn login_name(host: &str) -> String {
-    match host {
-        "registry-1.docker.io" | "docker.io" | "index.docker.io" => String::new(),
-        other => format!(" {other}"),
     }
 }
 

@@ -7,7 +7,9 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Proxy, Response};
 use rustls::ClientConfig;
 
+use crate::resolve::config::{Host, Way};
 use crate::resolve::error::{Failure, Part};
+use crate::resolve::tls;
 
 /// What network access may cost, and how it leaves this machine.
 #[derive(Debug, Clone)]
@@ -99,6 +101,20 @@ impl Network {
             reason: innermost(&error.without_url()),
         }
     }
+}
+
+/// A client that trusts what a host's configuration says.
+pub(crate) fn host_client(network: &Network, host: &Host, way: Way) -> Result<Client, Failure> {
+    let tls = if way == Way::Https {
+        tls::verified(&host.ca).map_err(|e| Failure::Ca {
+            host: host.name.clone(),
+            path: e.path.display().to_string(),
+            reason: e.reason,
+        })?
+    } else {
+        tls::unverified()
+    };
+    network.client(tls).map_err(|e| network.failure(&host.name, e))
 }
 
 /// A whole answer.

@@ -5,9 +5,8 @@
 //! engine that resolves images itself is another. Nothing here knows a script or a graph.
 
 mod auth;
-mod config;
-mod credentials;
-mod error;
+pub(crate) mod config;
+pub(crate) mod error;
 pub(crate) mod http;
 mod manifest;
 mod matching;
@@ -23,7 +22,7 @@ use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Pins, Platform, Reference, ResolvedImage};
 
 pub use config::RegistryConfig;
-pub use error::{Attempt, CredentialError, Failure, Part, ResolveError};
+pub use error::{Attempt, Failure, Part, ResolveError};
 pub use http::Network;
 pub use registry::Registry;
 

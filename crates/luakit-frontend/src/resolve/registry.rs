@@ -14,14 +14,14 @@ use reqwest::Client;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use tokio::sync::Mutex;
 
+use crate::credentials::Credentials;
 use crate::resolve::auth::{self, Authorization};
 use crate::resolve::config::{Host, RegistryConfig, Way};
-use crate::resolve::credentials::Credentials;
 use crate::resolve::error::{Attempt, Failure, Part};
-use crate::resolve::http::{Answer, Network, error_detail, read_body, retry_after};
+use crate::resolve::http::{Answer, Network, error_detail, host_client, read_body, retry_after};
 use crate::resolve::manifest::{ACCEPT, Entry, Manifest, choose, read_config};
 use crate::resolve::matching::Matcher;
-use crate::resolve::{ImageResolver, ResolveError, tls};
+use crate::resolve::{ImageResolver, ResolveError};
 
 /// What the distribution specification gives manifests at most.
 const MANIFEST_LIMIT: usize = 4 << 20;
@@ -324,19 +324,7 @@ impl Registry {
         if let Some(client) = clients.get(&(verify, host.ca.clone())) {
             return Ok(client.clone());
         }
-        let tls = if verify {
-            tls::verified(&host.ca).map_err(|e| Failure::Ca {
-                host: host.name.clone(),
-                path: e.path.display().to_string(),
-                reason: e.reason,
-            })?
-        } else {
-            tls::unverified()
-        };
-        let client = self
-            .network
-            .client(tls)
-            .map_err(|e| self.network.failure(&host.name, e))?;
+        let client = host_client(&self.network, host, way)?;
         clients.insert((verify, host.ca.clone()), client.clone());
         Ok(client)
     }

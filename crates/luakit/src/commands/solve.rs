@@ -50,7 +50,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
-    let environment = Environment::read();
+    let environment = Environment::read()?;
     let exports = exports::prepare(&args.output, &args.tag, printer)?;
     let locals = local::by_name(&args.local)?;
     let definition = read_definition()?;
@@ -63,7 +63,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             results: vec![result(&definition, record.as_ref())],
             locals,
             exports: exports::finish(exports, record.as_ref()),
-            docker_config: environment.docker_config.clone(),
+            registries: args.registries.access(&environment)?,
             entitlements: args.allow,
         };
         build::build(&engine, request, &args.progress, &definition, printer).await

@@ -56,7 +56,7 @@ impl ResolutionArgs {
             .iter()
             .any(|(reference, platform)| pins.image(reference, platform).is_none())
         {
-            let registry = self.registries.registry(&Environment::read())?;
+            let registry = self.registries.registry(&Environment::read()?)?;
             pins = block_on(resolve_images(pins, &locked, &reached, &registry))??;
         }
         for warning in platform_warnings(&pins) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use luakit_buildkit::RegistryAccess;
 use luakit_frontend::resolve::{Network, Registry, RegistryConfig};
 
 use super::document;
@@ -25,6 +26,19 @@ impl RegistryArgs {
             environment.docker_config.clone(),
             network(environment),
         ))
+    }
+
+    /// The credentials and tokens of registries, for an engine that asks for them.
+    pub(crate) fn access(&self, environment: &Environment) -> Result<Option<RegistryAccess>, Failure> {
+        let Some(docker_config) = environment.docker_config.clone() else {
+            return Ok(None);
+        };
+        Ok(Some(RegistryAccess {
+            docker_config,
+            config: self.config(environment)?,
+            network: network(environment),
+            fetch_tokens: !environment.no_client_token,
+        }))
     }
 
     fn config(&self, environment: &Environment) -> Result<RegistryConfig, Failure> {

@@ -106,6 +106,32 @@ fn no_engine_is_exit_code_4() {
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error[no-engine]: DOCKER_HOST: can't connect to docker on unix:///nonexistent/docker.sock: No such file or directory (os error 2)");
 }
 
+/// To take it as unset would build on another engine than the user's.
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_no_text_is_wrong_usage() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let definition = project.run(&["build", "--resolve=never"]).success();
+    project.write("definition", &definition);
+    for name in ["BUILDKIT_HOST", "DOCKER_HOST"] {
+        let mut command = project.command();
+        command
+            .args(["solve", "-t", "x"])
+            .env(name, OsStr::from_bytes(b"unix:///\xff"));
+        command.stdin(std::fs::File::open(project.path().join("definition")).unwrap());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            said.trim_end(),
+            format!("error[usage]: the variable `{name}` is not UTF-8 text")
+        );
+    }
+}
+
 #[test]
 fn several_platforms_in_a_script_make_one_definition_and_a_warning() {
     let script = r#"for _, p in ipairs { "linux/amd64", "linux/arm64" } do
