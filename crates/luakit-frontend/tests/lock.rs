@@ -172,6 +172,7 @@ fn git(url: &str, reference: Option<&str>) -> GitRequest {
         reference: reference.map(str::to_owned),
         auth_token_secret: None,
         auth_header_secret: None,
+        known_ssh_hosts: None,
     }
 }
 

@@ -7,8 +7,8 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use luakit_frontend::fetch::{Fetcher, GitCommand, Secrets};
-use luakit_frontend::lock::{LockError, Update, bring_up_to_date, diff, write};
+use luakit_frontend::fetch::{Fetcher, GitCommand, SecretError, Secrets};
+use luakit_frontend::lock::{LockError, Unreached, Update, bring_up_to_date, diff, unreached, write};
 use luakit_frontend::resolve::{Network, Registry, RegistryConfig, platform_warnings};
 use luakit_llb::reach::{GitRequest, HttpRequest};
 use luakit_llb::{Pins, Platform, Reached};
@@ -39,7 +39,7 @@ fn fetcher(secrets: &[(&str, &str)]) -> Fetcher {
     let secrets = secrets
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Fetcher::new(network(), GitCommand::default(), Secrets(secrets.collect()))
+    Fetcher::new(network(), GitCommand::default(), secrets.collect())
 }
 
 /// Serves a repository as git's plain file protocol does.
@@ -56,6 +56,7 @@ fn git(url: &str, reference: Option<&str>) -> GitRequest {
         reference: reference.map(str::to_owned),
         auth_token_secret: None,
         auth_header_secret: None,
+        known_ssh_hosts: None,
     }
 }
 
@@ -106,6 +107,7 @@ fn git_may_be_missing_or_hang() {
         let command = GitCommand {
             program,
             timeout: Duration::from_millis(300),
+            ssh_command: None,
         };
         let fetcher = Fetcher::new(network(), command, Secrets::default());
         wait(fetcher.commit(&git("https://h.com/a", None))).unwrap_err()
@@ -120,6 +122,83 @@ fn git_may_be_missing_or_hang() {
         std::fs::set_permissions(&hangs, std::fs::Permissions::from_mode(0o755)).unwrap();
         insta::assert_snapshot!(run(hangs), @"can't pin git source `https://h.com/a`: git didn't answer within 0.3 s");
     }
+}
+
+/// A program that stands in for ssh, which tells what it was asked.
+#[cfg(unix)]
+#[test]
+fn ssh_asks_nobody_and_knows_the_scripts_hosts() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let (ssh, said) = (dir.path().join("my ssh"), dir.path().join("said"));
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >>'{0}'\nenv | grep -E 'ASKPASS|PROMPT' | sort >>'{0}'\n\
+         for a; do case \"$a\" in *UserKnownHostsFile=*) f=\"${{a#*=}}\"; f=\"${{f%\\\"}}\"; cat \"${{f#\\\"}}\" >>'{0}';; esac; done\n\
+         echo 'Host key verification failed.' >&2; exit 255\n",
+        said.display()
+    );
+    std::fs::write(&ssh, script).unwrap();
+    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let command = GitCommand {
+        ssh_command: Some(format!("'{}' -i key", ssh.display())),
+        ..GitCommand::default()
+    };
+    let fetcher = Fetcher::new(network(), command, Secrets::default());
+    let mut request = git("git@h.example:a/b.git", Some("main"));
+    let error = wait(fetcher.commit(&request)).unwrap_err();
+    request.known_ssh_hosts = Some("h.example ssh-ed25519 AAAA\n".to_owned());
+    wait(fetcher.commit(&request)).unwrap_err();
+    let said = std::fs::read_to_string(&said).unwrap();
+    let said: Vec<&str> = said
+        .lines()
+        .map(|line| line.split(" '-oUser").next().unwrap_or_default())
+        .map(|line| line.split(" -oUserKnown").next().unwrap_or_default())
+        .map(|line| line.split(" -o SendEnv").next().unwrap_or_default())
+        .collect();
+    insta::assert_snapshot!(said.join("\n"), @"
+    -i key -oBatchMode=yes
+    GIT_ASKPASS=
+    GIT_TERMINAL_PROMPT=0
+    SSH_ASKPASS_REQUIRE=never
+    -i key -oBatchMode=yes -oStrictHostKeyChecking=yes -oGlobalKnownHostsFile=/dev/null
+    GIT_ASKPASS=
+    GIT_TERMINAL_PROMPT=0
+    SSH_ASKPASS_REQUIRE=never
+    h.example ssh-ed25519 AAAA
+    ");
+    insta::assert_snapshot!(error, @"can't pin git source `git@h.example:a/b.git#main`: git says: Host key verification failed.");
+    insta::assert_snapshot!(error.diagnostic().hint.unwrap(), @"connect to the host once with `ssh`, or name its key by `known_ssh_hosts`");
+}
+
+#[test]
+fn git_asks_nobody_for_a_password() {
+    let server = fake::Registry::start();
+    let url = serve_git(&server);
+    server.set_auth(Auth::Basic("ann", "hunter2"));
+    let error = wait(fetcher(&[]).commit(&git(&url, Some("main")))).unwrap_err();
+    let host = server.host();
+    insta::assert_snapshot!(error.to_string().replace(&host, "HOST"), @"can't pin git source `http://HOST/a/b.git#main`: git says: could not read Username for 'http://HOST': terminal prompts disabled");
+    insta::assert_snapshot!(error.diagnostic().hint.unwrap(), @"no one is asked for a password: give a token with `--secret id=GIT_AUTH_TOKEN`, or set up a credential helper of git");
+}
+
+#[test]
+fn a_secret_that_cannot_be_had_is_told_only_where_it_is_needed() {
+    let server = fake::Registry::start();
+    let url = serve_git(&server);
+    let broken = |id: &str| match id {
+        "MINE" => Err(SecretError {
+            id: id.to_owned(),
+            reason: "permission denied".to_owned(),
+        }),
+        _ => Ok(None),
+    };
+    let fetcher = Fetcher::new(network(), GitCommand::default(), Secrets::new(broken));
+    let mut request = git(&url, Some("main"));
+    assert_eq!(wait(fetcher.commit(&request)).as_deref(), Ok(MAIN));
+    request.auth_token_secret = Some("MINE".to_owned());
+    let error = wait(fetcher.commit(&request)).unwrap_err().to_string();
+    insta::assert_snapshot!(error.replace(&server.host(), "HOST"), @"can't pin git source `http://HOST/a/b.git#main`: can't use the secret `MINE`: permission denied");
 }
 
 #[test]
@@ -170,11 +249,16 @@ impl World {
     }
 
     fn lock(&self, old: &Pins, update: &Update) -> Result<Pins, LockError> {
+        self.lock_with(old, update, Unreached::Kept)
+    }
+
+    fn lock_with(&self, old: &Pins, update: &Update, unreached: Unreached) -> Result<Pins, LockError> {
         let registry = Registry::new(RegistryConfig::default(), None, network());
         wait(bring_up_to_date(
             old,
             &self.reached,
             update,
+            unreached,
             &registry,
             &fetcher(&[]),
             4,
@@ -212,10 +296,42 @@ fn a_lock_file_is_filled_kept_moved_and_cleared() {
     let all = world.lock(&first, &Update::All).unwrap();
     assert_eq!(world.changes(&first, &all).lines().count(), 3);
 
-    // What is reached no more goes.
+    // What is reached no more stays, and goes when that is asked for.
     world.reached.git.clear();
-    let without = world.lock(&all, &Update::Missing).unwrap();
+    assert_eq!(write(&world.lock(&all, &Update::Missing).unwrap()), write(&all));
+    assert_eq!(unreached(&world.reached, &all).commits().count(), 1);
+    let without = world.lock_with(&all, &Update::Missing, Unreached::Pruned).unwrap();
     insta::assert_snapshot!(world.changes(&all, &without), @"removed git http://HOST/a/b.git#v1 3333333333333333333333333333333333333333");
+}
+
+#[test]
+fn a_narrower_run_drops_no_platform_and_moves_all_of_an_image() {
+    let mut world = World::new();
+    let config = |arch: &str, n: u32| format!(r#"{{"architecture":"{arch}","os":"linux","n":{n}}}"#);
+    let serve = |world: &World, n| {
+        let (amd64, arm64) = (config("amd64", n), config("arm64", n));
+        world
+            .server
+            .put_index("app", "1", &[("linux/amd64", &amd64), ("linux/arm64", &arm64)]);
+    };
+    serve(&world, 1);
+    let app: luakit_llb::Reference = format!("{}/app:1", world.server.host()).parse().unwrap();
+    let arm64: Platform = "linux/arm64".parse().unwrap();
+    let both = (app.clone(), arm64.clone());
+    world.reached.images.insert(both.clone());
+    let first = world.lock(&Pins::new(), &Update::Missing).unwrap();
+
+    world.reached.images.remove(&both);
+    assert_eq!(write(&world.lock(&first, &Update::Missing).unwrap()), write(&first));
+    serve(&world, 2);
+    for update in [Update::All, Update::Named(vec![app.to_string()])] {
+        let moved = world.lock(&first, &update).unwrap();
+        let digest = |platform: &Platform| moved.image(&app, platform).unwrap().digest.clone();
+        assert_eq!(digest(&arm64), digest(&Platform::linux_amd64()));
+        assert_ne!(digest(&arm64), first.image(&app, &arm64).unwrap().digest);
+    }
+    let pruned = world.lock_with(&first, &Update::Missing, Unreached::Pruned).unwrap();
+    assert!(pruned.image(&app, &arm64).is_none());
 }
 
 #[test]

@@ -34,6 +34,8 @@ pub struct GitRequest {
     pub auth_token_secret: Option<String>,
     /// The secret that may hold an `Authorization` header for it, if not the usual one.
     pub auth_header_secret: Option<String>,
+    /// Lines of a `known_hosts` file, by which its host is known over ssh.
+    pub known_ssh_hosts: Option<String>,
 }
 
 /// A file on a web server.
@@ -171,6 +173,7 @@ impl Walk<'_> {
                     reference: git.reference.clone(),
                     auth_token_secret: git.auth_token_secret.clone(),
                     auth_header_secret: git.auth_header_secret.clone(),
+                    known_ssh_hosts: git.known_ssh_hosts.clone(),
                 });
             }
             Source::Http(http) if http.checksum.is_none() => {

@@ -2,15 +2,16 @@
 //! (<https://github.com/moby/buildkit/blob/master/source/git/source.go>): a reference is looked for as it is, then
 //! among branches, then among tags.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::process::Stdio;
 
 use base64::Engine as _;
 use luakit_llb::git_url::GitRemote;
 use luakit_llb::reach::{GitRequest, is_commit};
+use tempfile::NamedTempFile;
 use tokio::process::Command;
 
-use crate::fetch::{GitCommand, PinFailure, Secrets};
+use crate::fetch::{GitCommand, PinFailure, SecretError, Secrets};
 use crate::public_url::{GitName, public_url};
 
 pub(super) fn subject(request: &GitRequest) -> String {
@@ -26,7 +27,14 @@ pub(super) async fn commit(git: &GitCommand, secrets: &Secrets, request: &GitReq
         Some(reference) => command.args([reference.clone(), format!("{reference}^{{}}")]),
         None => command.arg("HEAD"),
     };
-    environment(&mut command, secrets, request, &remote);
+    environment(&mut command);
+    // It must outlive the command.
+    let _known_hosts = if remote.ssh {
+        over_ssh(&mut command, git, request).await?
+    } else {
+        over_http(&mut command, secrets, request, &remote)?;
+        None
+    };
     command
         .current_dir("/")
         .stdin(Stdio::null())
@@ -48,22 +56,90 @@ pub(super) async fn commit(git: &GitCommand, secrets: &Secrets, request: &GitReq
 }
 
 /// Nothing of a repository that we happen to stand in, no questions, no transport that runs programs.
-fn environment(command: &mut Command, secrets: &Secrets, request: &GitRequest, remote: &GitRemote) {
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_NAMESPACE"] {
+///
+/// git asks for a user by `GIT_ASKPASS`, its configuration's `core.askPass`, `SSH_ASKPASS`, then on the terminal: an
+/// empty first one ends the search, and the terminal is forbidden. Credential helpers of the user's own stay, which
+/// answer without asking.
+fn environment(command: &mut Command) {
+    for name in [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "SSH_ASKPASS",
+    ] {
         command.env_remove(name);
     }
     command
         .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_ASKPASS", "")
+        .env("SSH_ASKPASS_REQUIRE", "never")
+        .env("GCM_INTERACTIVE", "never")
         .env("GIT_ALLOW_PROTOCOL", "https:http:ssh:git")
         .env("LC_ALL", "C");
+}
+
+/// The user's own ssh command, told to ask nothing; where the script names hosts' keys, these and no others are known.
+/// The file with them is returned.
+async fn over_ssh(
+    command: &mut Command,
+    git: &GitCommand,
+    request: &GitRequest,
+) -> Result<Option<NamedTempFile>, PinFailure> {
+    let mut ssh = match &git.ssh_command {
+        Some(own) => own.clone(),
+        None => configured_ssh(git).await.unwrap_or_else(|| "ssh".to_owned()),
+    };
+    ssh.push_str(" -oBatchMode=yes");
+    let mut file = None;
+    if let Some(hosts) = &request.known_ssh_hosts {
+        let written = known_hosts(hosts).map_err(|e| PinFailure::Prepare(e.to_string()))?;
+        let path = written.path().display().to_string().replace('\'', "'\\''");
+        // ssh splits the value at spaces, unless it is quoted; the shell takes the outer quotes.
+        ssh.push_str(" -oStrictHostKeyChecking=yes -oGlobalKnownHostsFile=/dev/null ");
+        ssh.extend(["'-oUserKnownHostsFile=\"", path.as_str(), "\"'"]);
+        file = Some(written);
+    }
+    // `-o` is OpenSSH's, so git need not try out what kind of ssh it is.
+    command.env("GIT_SSH_COMMAND", ssh).env("GIT_SSH_VARIANT", "ssh");
+    Ok(file)
+}
+
+fn known_hosts(lines: &str) -> std::io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new()?;
+    file.write_all(lines.as_bytes())?;
+    Ok(file)
+}
+
+/// `core.sshCommand` of the user's configuration, which `GIT_SSH_COMMAND` would hide.
+async fn configured_ssh(git: &GitCommand) -> Option<String> {
+    let mut command = Command::new(&git.program);
+    command.args(["config", "--get", "core.sshCommand"]);
+    environment(&mut command);
+    command
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let ran = tokio::time::timeout(git.timeout, command.output()).await.ok()?.ok()?;
+    let value = String::from_utf8(ran.stdout).ok()?;
+    Some(value.trim().to_owned()).filter(|value| ran.status.success() && !value.is_empty())
+}
+
+fn over_http(
+    command: &mut Command,
+    secrets: &Secrets,
+    request: &GitRequest,
+    remote: &GitRemote,
+) -> Result<(), PinFailure> {
     let Some((scheme, _)) = remote
         .remote
         .split_once("://")
         .filter(|(scheme, _)| scheme.starts_with("http"))
     else {
-        return;
+        return Ok(());
     };
-    if let Some(header) = authorization(secrets, request, &remote.host) {
+    if let Some(header) = authorization(secrets, request, &remote.host)? {
         // By the environment: a command line is everybody's to read.
         command
             .env("GIT_CONFIG_COUNT", "1")
@@ -73,21 +149,26 @@ fn environment(command: &mut Command, secrets: &Secrets, request: &GitRequest, r
             )
             .env("GIT_CONFIG_VALUE_0", format!("Authorization: {header}"));
     }
+    Ok(())
 }
 
 /// The secret for this host comes before the one for every host, a header before a token.
-fn authorization(secrets: &Secrets, request: &GitRequest, host: &str) -> Option<String> {
-    let of = |name: &str| secrets.0.get(name).map(|secret| secret.trim().to_owned());
+fn authorization(secrets: &Secrets, request: &GitRequest, host: &str) -> Result<Option<String>, SecretError> {
     let basic = |token: String| {
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("x-access-token:{token}"));
         format!("basic {pair}")
     };
     let header = request.auth_header_secret.as_deref().unwrap_or("GIT_AUTH_HEADER");
     let token = request.auth_token_secret.as_deref().unwrap_or("GIT_AUTH_TOKEN");
-    of(&format!("{header}.{host}"))
-        .or_else(|| of(&format!("{token}.{host}")).map(basic))
-        .or_else(|| of(header))
-        .or_else(|| of(token).map(basic))
+    for place in [format!(".{host}"), String::new()] {
+        if let Some(header) = secrets.text(&format!("{header}{place}"))? {
+            return Ok(Some(header));
+        }
+        if let Some(token) = secrets.text(&format!("{token}{place}"))? {
+            return Ok(Some(basic(token)));
+        }
+    }
+    Ok(None)
 }
 
 fn choose(output: &str, reference: Option<&str>) -> Result<String, PinFailure> {
@@ -110,11 +191,17 @@ fn choose(output: &str, reference: Option<&str>) -> Result<String, PinFailure> {
         })
 }
 
-/// What went wrong, of all that git says: the line that it calls fatal.
+/// What went wrong, of all that git says: the line that it calls fatal. Where that only says that ssh ended, what ssh
+/// said last.
 fn told(said: &str) -> String {
-    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let fatal = lines().find_map(|line| line.strip_prefix("fatal: "));
-    let line = fatal.or_else(|| lines().next_back()).unwrap_or("nothing");
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let fatal = lines.iter().position(|line| line.starts_with("fatal: "));
+    let before = fatal.and_then(|at| lines.get(at.checked_sub(1)?));
+    let line = match fatal.and_then(|at| lines.get(at)?.strip_prefix("fatal: ")) {
+        Some("Could not read from remote repository.") => before.copied().unwrap_or("no answer"),
+        Some(line) => line,
+        None => lines.last().copied().unwrap_or("nothing"),
+    };
     line.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
@@ -157,10 +244,11 @@ mod tests {
             reference: None,
             auth_token_secret: Some("TOKEN".to_owned()),
             auth_header_secret: Some("HEADER".to_owned()),
+            known_ssh_hosts: None,
         };
         let secrets = |names: &[&str]| {
             let named = names.iter().map(|n| ((*n).to_owned(), format!("value of {n}\n")));
-            authorization(&Secrets(named.collect()), &request, "h.com")
+            authorization(&named.collect(), &request, "h.com").unwrap()
         };
         assert_eq!(secrets(&[]), None);
         assert_eq!(secrets(&["HEADER", "TOKEN"]).as_deref(), Some("value of HEADER"));

@@ -19,9 +19,13 @@ pub(super) async fn checksum(
     let host = url.host_str().unwrap_or_default().to_owned();
     let tls = tls::verified(&[]).map_err(|e| PinFailure::Url(e.reason))?;
     let client = network.client(tls).map_err(|e| network.failure(&host, e))?;
+    let secret = match &request.auth_header_secret {
+        Some(name) => secrets.text(name)?,
+        None => None,
+    };
     let mut tried = 1;
     loop {
-        match digest(network, &client, &url, &host, secrets, request).await {
+        match digest(network, &client, &url, &host, secret.as_deref(), request).await {
             Err(failure) if failure.is_transient() => match network.wait(tried, None) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(failure.into()),
@@ -37,7 +41,7 @@ async fn digest(
     client: &reqwest::Client,
     url: &Url,
     host: &str,
-    secrets: &Secrets,
+    secret: Option<&str>,
     request: &HttpRequest,
 ) -> Result<ImageDigest, Failure> {
     let mut get = client.get(url.clone());
@@ -47,9 +51,8 @@ async fn digest(
     if let Some(user_agent) = &request.user_agent {
         get = get.header(USER_AGENT, user_agent);
     }
-    let secret = request.auth_header_secret.as_ref().and_then(|name| secrets.0.get(name));
     if let Some(secret) = secret {
-        let mut value = HeaderValue::from_str(secret.trim()).map_err(|_| Failure::Login {
+        let mut value = HeaderValue::from_str(secret).map_err(|_| Failure::Login {
             host: host.to_owned(),
             reason: "the secret is no header".to_owned(),
         })?;

@@ -5,9 +5,8 @@
 
 mod git;
 mod http;
+mod secrets;
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +16,8 @@ use luakit_llb::reach::{GitRequest, HttpRequest};
 
 use crate::public_url::public_url;
 use crate::resolve::{Failure, Network};
+
+pub use secrets::{SecretError, Secrets};
 
 /// Looks up git references and files.
 #[derive(Debug, Default)]
@@ -33,6 +34,8 @@ pub struct GitCommand {
     pub program: PathBuf,
     /// How long one question to a remote may take.
     pub timeout: Duration,
+    /// The user's own ssh command, as `GIT_SSH_COMMAND` has it. `None` is what git's configuration says, else `ssh`.
+    pub ssh_command: Option<String>,
 }
 
 impl Default for GitCommand {
@@ -40,17 +43,8 @@ impl Default for GitCommand {
         Self {
             program: "git".into(),
             timeout: Duration::from_secs(60),
+            ssh_command: None,
         }
-    }
-}
-
-/// Secrets by name. Their values are never shown.
-#[derive(Clone, Default)]
-pub struct Secrets(pub BTreeMap<String, String>);
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
@@ -97,6 +91,12 @@ pub enum PinFailure {
     /// Not a URL that BuildKit could fetch.
     #[error("{0}")]
     Url(String),
+    /// git could not be given what it needs.
+    #[error("can't prepare git: {0}")]
+    Prepare(String),
+    /// A secret that the source names can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The server failed.
     #[error(transparent)]
     Server(#[from] Failure),
@@ -106,11 +106,38 @@ impl PinError {
     /// As a diagnostic.
     pub fn diagnostic(&self) -> Diagnostic {
         let diagnostic = Diagnostic::error("unresolved-source", self.to_string());
-        match &self.failure {
-            PinFailure::NoGit { .. } => {
-                diagnostic.with_hint("git sources are looked up by the `git` command: install it")
+        match self.failure.hint() {
+            Some(hint) => diagnostic.with_hint(hint),
+            None => diagnostic,
+        }
+    }
+}
+
+impl PinFailure {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoGit { .. } => Some("git sources are looked up by the `git` command: install it"),
+            Self::Git { message } if message.contains("Host key verification failed") => {
+                Some("connect to the host once with `ssh`, or name its key by `known_ssh_hosts`")
             }
-            _ => diagnostic,
+            Self::Git { message }
+                if [
+                    "could not read Username",
+                    "could not read Password",
+                    "Authentication failed",
+                ]
+                .iter()
+                .any(|said| message.contains(said)) =>
+            {
+                Some(
+                    "no one is asked for a password: give a token with `--secret id=GIT_AUTH_TOKEN`, or set up a \
+                     credential helper of git",
+                )
+            }
+            Self::Server(Failure::Denied { credentials: false, .. }) => Some(
+                "name a secret that holds its `Authorization` header by `auth_header_secret`, and give it with `--secret`",
+            ),
+            _ => None,
         }
     }
 }

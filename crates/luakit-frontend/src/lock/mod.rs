@@ -19,7 +19,7 @@ use crate::public_url::public_url;
 pub use check::{NotLocked, Unpinned, check};
 pub use parse::parse;
 pub use policy::{PolicyError, source_policy};
-pub use update::{Change, LockError, Update, bring_up_to_date, diff};
+pub use update::{Change, LockError, Unreached, Update, bring_up_to_date, diff, unreached};
 pub use write::write;
 
 /// What a build takes from a lock file: the pins of what it reaches, by the names that the script uses.

@@ -1,11 +1,12 @@
 //! `luakit lock`: which pins stay, which are looked up, and what has changed then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use futures_util::{StreamExt as _, stream};
 use luakit_diagnostic::{Diagnostic, nearest};
-use luakit_llb::{Pins, Reached, Reference};
+use luakit_llb::reach::GitRequest;
+use luakit_llb::{Pins, Platform, Reached, Reference};
 
 use crate::fetch::{Fetcher, PinError};
 use crate::lock::{commit_of, is_locked, select};
@@ -21,6 +22,15 @@ pub enum Update {
     All,
     /// Those that are named: an image, a git remote with or without `#ref`, a URL.
     Named(Vec<String>),
+}
+
+/// What happens to the pins that a build doesn't reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreached {
+    /// They stay: a run with other arguments, platforms or another script may reach them.
+    Kept,
+    /// They go.
+    Pruned,
 }
 
 /// Why a lock file can't be written.
@@ -55,24 +65,33 @@ pub struct Change {
     pub to: Option<String>,
 }
 
-/// The pins of exactly what a build reaches: from `old` where that may stay, else looked up. On an error nothing
-/// of `old` is lost: the caller writes only what this returns.
+/// The pins of what a build reaches: from `old` where that may stay, else looked up. Beside them those of `old` that it
+/// doesn't reach, unless they are pruned. On an error nothing of `old` is lost: the caller writes only what this
+/// returns.
+///
+/// An image that is looked up again is so for every platform that it is pinned for, so that all come from one index.
 pub async fn bring_up_to_date(
     old: &Pins,
     reached: &Reached,
     update: &Update,
+    unreached: Unreached,
     images: &impl ImageResolver,
     fetcher: &Fetcher,
     parallel: usize,
 ) -> Result<Pins, LockError> {
     let moving = Moving::new(reached, update)?;
-    let kept = moving.keep(reached, old);
+    let mut kept = moving.keep(reached, old);
+    let mut wanted = reached.images.clone();
+    if unreached == Unreached::Kept {
+        wanted.extend(moving.along(reached, old));
+        keep_unreached(&mut kept, &self::unreached(reached, old), &wanted);
+    }
     // The names of a lock file, which carry no credentials: so far these are the script's.
     let mut pins = Pins::new();
     let missing_git = reached.git.iter().filter(|r| commit_of(&kept, r).is_none());
     let missing_http = reached.http.iter().filter(|r| !is_locked(&kept, r));
     let (resolved, commits, files) = tokio::join!(
-        resolve(reached.images.iter().cloned(), &kept, images, parallel),
+        resolve(wanted.iter().cloned(), &kept, images, parallel),
         stream::iter(missing_git.map(|r| async move { (r, fetcher.commit(r).await) }))
             .buffered(parallel.max(1))
             .collect::<Vec<_>>(),
@@ -103,6 +122,9 @@ pub async fn bring_up_to_date(
             Err(e) => others.push(e),
         }
     }
+    for (reference, platform, image) in kept.images() {
+        pins.insert_image(reference.clone(), platform.clone(), image.clone());
+    }
     let images = match resolved {
         Ok(images) => {
             for ((reference, platform), image) in images {
@@ -116,6 +138,43 @@ pub async fn bring_up_to_date(
         return Ok(pins);
     }
     Err(LockError::Unresolved { images, others })
+}
+
+/// The pins of `old` that a build doesn't reach.
+pub fn unreached(reached: &Reached, old: &Pins) -> Pins {
+    let mut pins = Pins::new();
+    for (reference, platform, image) in old.images() {
+        if !reached.images.contains(&(reference.clone(), platform.clone())) {
+            pins.insert_image(reference.clone(), platform.clone(), image.clone());
+        }
+    }
+    for (url, reference, commit) in old.commits() {
+        let is = |request: &GitRequest| public_url(&request.url) == url && request.reference.as_deref() == reference;
+        if !reached.git.iter().any(is) {
+            pins.insert_git(url.to_owned(), reference.map(str::to_owned), commit.to_owned());
+        }
+    }
+    for (url, checksum) in old.files() {
+        if !reached.http.iter().any(|request| public_url(&request.url) == url) {
+            pins.insert_http(url.to_owned(), checksum.clone());
+        }
+    }
+    pins
+}
+
+/// Adds `unreached` to `kept`, but for the images that are looked up again.
+fn keep_unreached(kept: &mut Pins, unreached: &Pins, wanted: &BTreeSet<(Reference, Platform)>) {
+    for (reference, platform, image) in unreached.images() {
+        if !wanted.contains(&(reference.clone(), platform.clone())) {
+            kept.insert_image(reference.clone(), platform.clone(), image.clone());
+        }
+    }
+    for (url, reference, commit) in unreached.commits() {
+        kept.insert_git(url.to_owned(), reference.map(str::to_owned), commit.to_owned());
+    }
+    for (url, checksum) in unreached.files() {
+        kept.insert_http(url.to_owned(), checksum.clone());
+    }
 }
 
 /// What differs, in the order of the file.
@@ -225,6 +284,25 @@ impl<'a> Moving<'a> {
         Ok(moving)
     }
 
+    /// Whether an image is looked up again.
+    fn moves(&self, reference: &Reference) -> bool {
+        match self.update {
+            Update::Missing => false,
+            Update::All => true,
+            Update::Named(_) => self.references.contains(reference),
+        }
+    }
+
+    /// The further platforms of images that are looked up again.
+    fn along(&self, reached: &Reached, old: &Pins) -> Vec<(Reference, Platform)> {
+        let is_reached = |reference: &Reference| reached.images.iter().any(|(image, _)| image == reference);
+        let pinned = old.images();
+        pinned
+            .filter(|(reference, _, _)| self.moves(reference) && is_reached(reference))
+            .map(|(reference, platform, _)| (reference.clone(), platform.clone()))
+            .collect()
+    }
+
     /// The pins that stay, under the lock file's names.
     fn keep(&self, reached: &Reached, old: &Pins) -> Pins {
         let mut kept = Pins::new();
@@ -235,7 +313,7 @@ impl<'a> Moving<'a> {
         };
         let used = select(reached, old);
         for (reference, platform, image) in used.images() {
-            if !named(&|_| self.references.contains(reference)) {
+            if !self.moves(reference) {
                 kept.insert_image(reference.clone(), platform.clone(), image.clone());
             }
         }

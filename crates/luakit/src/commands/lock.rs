@@ -1,15 +1,16 @@
 //! `luakit lock`: writes what the script's references mean now.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use luakit_diagnostic::Diagnostic;
 use luakit_frontend::Selection;
-use luakit_frontend::fetch::{Fetcher, GitCommand, Secrets};
-use luakit_frontend::lock::{self, Change, LockError, Update};
+use luakit_frontend::fetch::{Fetcher, GitCommand, SecretError, Secrets};
+use luakit_frontend::lock::{self, Change, LockError, Unreached, Update};
 use luakit_llb::Pins;
 
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
+use crate::flags::secret::{self, SecretSpec};
 use crate::output_file;
 use crate::printer::Printer;
 use crate::resolution::{LockFile, RegistryArgs, network};
@@ -27,6 +28,15 @@ pub(crate) struct Args {
     /// Look these pins up again, or all: an image, a git remote with or without `#ref`, a URL
     #[arg(long, value_name = "REF", num_args = 0..)]
     update: Option<Vec<String>>,
+    /// Drop the pins that this run doesn't reach. Otherwise they stay: a run for other platforms, with other arguments
+    /// or of another script may need them
+    #[arg(long)]
+    prune: bool,
+    /// A secret that git remotes and downloads may be shown, by the name that the script gives it (for git else
+    /// `GIT_AUTH_TOKEN` or `GIT_AUTH_HEADER`): a file's content, or an environment variable's. Without either, the
+    /// variable of that name, else the file of that name
+    #[arg(long, value_name = "id=NAME[,src=FILE|env=VAR]", value_parser = secret::parse)]
+    secret: Vec<SecretSpec>,
     /// Also write the pins to stdout as a BuildKit source policy
     #[arg(long)]
     policy: bool,
@@ -35,26 +45,33 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
-    let environment = Environment::read();
-    let plan = args.script.plan(Selection::Every, printer)?;
+    let environment = Environment::read()?;
+    let plan = args.script.plan(Selection::Every, printer);
+    let plan = plan.map_err(|failure| with_swallowed_script(failure, &args))?;
     let reached = plan.reached();
     let file = LockFile::find(args.lock.as_deref(), &args.script);
     let old = file.read(false)?;
-    let update = match args.update {
+    let update = match &args.update {
         None => Update::Missing,
         Some(names) if names.is_empty() => Update::All,
-        Some(names) => Update::Named(names),
+        Some(names) => Update::Named(names.clone()),
     };
+    let unreached = if args.prune { Unreached::Pruned } else { Unreached::Kept };
     let registry = args.registries.registry(&environment)?;
     let network = network(&environment);
     let parallel = network.parallel;
-    let fetcher = Fetcher::new(network, GitCommand::default(), Secrets::default());
+    let git = GitCommand {
+        ssh_command: environment.ssh_command.clone(),
+        ..GitCommand::default()
+    };
+    let fetcher = Fetcher::new(network, git, secrets(args.secret));
     let known = old.clone().unwrap_or_default();
     let pins = block_on(lock::bring_up_to_date(
-        &known, &reached, &update, &registry, &fetcher, parallel,
+        &known, &reached, &update, unreached, &registry, &fetcher, parallel,
     ))?;
     let pins = pins.map_err(lock_failure)?;
     report(&file, &known, &pins, printer);
+    report_unreached(&lock::unreached(&reached, &pins), printer);
     if old.as_ref() != Some(&pins) {
         output_file::write(&file.path, lock::write(&pins).as_bytes())?;
     }
@@ -82,10 +99,49 @@ fn report(file: &LockFile, old: &Pins, new: &Pins, printer: &Printer) {
     }
 }
 
+/// Says how many pins stay without being reached: they are old ones, or another run's.
+fn report_unreached(pins: &Pins, printer: &Printer) {
+    let count = pins.images().count() + pins.commits().count() + pins.files().count();
+    let these = match count {
+        0 => return,
+        1 => "1 pin that this run doesn't reach; `--prune` drops it".to_owned(),
+        n => format!("{n} pins that this run doesn't reach; `--prune` drops them"),
+    };
+    printer.line(&format!("kept {these}"));
+}
+
+/// Each is read when a source needs it.
+fn secrets(given: Vec<SecretSpec>) -> Secrets {
+    Secrets::new(move |id| match secret::find(&given, id) {
+        None => Ok(None),
+        Some(spec) => spec.value().map(Some).map_err(|reason| SecretError {
+            id: id.to_owned(),
+            reason,
+        }),
+    })
+}
+
+/// `--update` takes the script's name for one of a pin when it comes first.
+fn with_swallowed_script(failure: Failure, args: &Args) -> Failure {
+    let names = args.update.iter().flatten();
+    match names.into_iter().find(|name| Path::new(name).is_file()) {
+        Some(script) if !args.script.script.exists() => failure.hint(script_first(script)),
+        _ => failure,
+    }
+}
+
+fn script_first(script: &str) -> String {
+    format!("the script comes first: `luakit lock {script} --update`")
+}
+
 fn lock_failure(error: LockError) -> Failure {
     let kind = match error {
         LockError::Unknown { .. } => Kind::Usage,
         LockError::Unresolved { .. } => Kind::Build,
     };
-    Failure::several(kind, error.diagnostics())
+    let failure = Failure::several(kind, error.diagnostics());
+    match error {
+        LockError::Unknown { name, .. } if Path::new(&name).is_file() => failure.hint(script_first(&name)),
+        _ => failure,
+    }
 }

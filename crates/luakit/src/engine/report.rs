@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use luakit_buildkit::{BuildError, SourceExcerpt, StepFailure};
 use luakit_diagnostic::{Diagnostic, SourceFile, Span, TraceFrame};
-use luakit_llb::Definition;
+use luakit_llb::{Definition, Reference};
 
 use crate::failure::{Failure, Kind};
 
@@ -39,7 +39,10 @@ pub(crate) fn failure(error: &BuildError, definition: &Definition) -> Failure {
                 Diagnostic::with_note,
             )
         }
-        _ => Diagnostic::error("build", error.to_string()),
+        BuildError::Credentials { source, .. } => {
+            Diagnostic::error("credentials", error.to_string()).with_hint(source.hint())
+        }
+        _ => with_gone_digest(Diagnostic::error("build", error.to_string()), &error.to_string()),
     };
     Failure::new(Kind::Build, diagnostic)
 }
@@ -64,7 +67,7 @@ fn step_diagnostic(step: &StepFailure, definition: &Definition) -> Diagnostic {
     if !step.log.is_empty() {
         diagnostic = diagnostic.with_note(format!("its last output:\n{}", step.log.join("\n")));
     }
-    diagnostic
+    with_gone_digest(diagnostic, &step.message)
 }
 
 /// Adds where it is, innermost call first.
@@ -81,6 +84,31 @@ fn at(mut diagnostic: Diagnostic, places: Vec<(Arc<SourceFile>, u32)>) -> Diagno
         })
         .collect();
     diagnostic
+}
+
+/// An image that is pinned, and whose digest the registry has no more: pins are moved by `luakit lock`.
+fn with_gone_digest(diagnostic: Diagnostic, message: &str) -> Diagnostic {
+    match gone_digest(message) {
+        Some(image) => diagnostic.with_hint(format!(
+            "the registry has that digest no more: `luakit lock --update {image}` pins the one it has now"
+        )),
+        None => diagnostic,
+    }
+}
+
+/// The image, tag and all, whose digest an engine can't find: `docker.io/library/a:1@sha256:…: not found`. Without a tag
+/// the script names the digest itself, and no lock file does.
+fn gone_digest(message: &str) -> Option<String> {
+    let before = message.match_indices("@sha256:").find_map(|(at, mark)| {
+        let after = message.get(at + mark.len()..)?;
+        let after = after.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        let gone = after.trim_start_matches('"').starts_with(": not found");
+        message.get(..at).filter(|_| gone)
+    })?;
+    let name = before.rsplit([' ', '"']).next()?;
+    let tagged = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
+    let reference: Reference = name.parse().ok().filter(|_| tagged)?;
+    Some(reference.familiar())
 }
 
 /// Where the script asked for an op, innermost call first, as the definition's source map says. Old engines
@@ -110,4 +138,26 @@ fn excerpt_place(excerpt: &SourceExcerpt) -> Option<(Arc<SourceFile>, u32)> {
     let line = excerpt.ranges.first()?.start.0;
     let file = SourceFile::new(excerpt.filename.as_str(), excerpt.text.as_slice());
     Some((file, u32::try_from(line).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pin_that_has_gone_from_its_registry() {
+        let digest = "1".repeat(64);
+        let gone = |message: &str| gone_digest(&message.replace("DIGEST", &digest));
+        assert_eq!(
+            gone("failed to resolve source metadata for docker.io/library/alpine:3.19@sha256:DIGEST: docker.io/library/alpine:3.19@sha256:DIGEST: not found").as_deref(),
+            Some("alpine:3.19"),
+        );
+        assert_eq!(
+            gone("r.example:5000/a/b@sha256:DIGEST: not found"),
+            None,
+            "the script's own digest"
+        );
+        assert_eq!(gone("process did not complete: not found"), None);
+        assert_eq!(gone("x sha256:DIGEST: not found"), None);
+    }
 }

@@ -9,5 +9,6 @@ mod exporter_keys;
 pub(crate) mod local;
 pub(crate) mod output;
 pub(crate) mod platform;
+pub(crate) mod secret;
 pub(crate) mod size;
 pub(crate) mod tag;

@@ -1,5 +1,7 @@
 //! The lock file: what it pins needs no network, what it doesn't is refused, what is broken is shown.
 
+use luakit_testkit::registry::{self as fake, Auth};
+
 use crate::project::Project;
 
 const DIGEST: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -107,4 +109,130 @@ fn a_broken_lock_file_is_shown_at_its_line() {
       | --------- the first entry
     hint: remove one of the entries
     "#);
+}
+
+/// A server that asks for a user, and a script whose git source and download are there.
+fn private() -> (fake::Registry, Project, String) {
+    let server = fake::Registry::start();
+    let commit = "1111111111111111111111111111111111111111";
+    let references = format!("{commit}\trefs/heads/main\n");
+    server.put_file("/a/b.git/info/refs", "text/plain", references.as_bytes());
+    server.put_file("/a/b.git/HEAD", "text/plain", b"ref: refs/heads/main\n");
+    server.put_file("/x", "text/plain", b"one");
+    server.set_auth(Auth::Basic("ann", "hunter2"));
+    let host = server.host();
+    let script = format!(
+        "bk.export(bk.merge(bk.git('http://{host}/a/b.git', {{ ref = 'main' }}), \
+         bk.http('http://{host}/x', {{ auth_header_secret = 'FILES' }})))"
+    );
+    let project = Project::new(&[("build.lua", &script)]);
+    let header = format!("Basic {}", fake::base64(b"ann:hunter2"));
+    (server, project, header)
+}
+
+#[test]
+fn private_sources_are_locked_with_secrets() {
+    let (_server, project, header) = private();
+    let refused = project.run(&["lock"]);
+    assert_eq!(refused.code(), 1);
+    assert!(
+        refused.stderr().contains("--secret id=GIT_AUTH_TOKEN"),
+        "{}",
+        refused.stderr()
+    );
+
+    project.write("header,of.git", format!("{header}\n").as_bytes());
+    let mut command = project.command();
+    command.args([
+        "lock",
+        "--secret",
+        "id=GIT_AUTH_HEADER,\"src=header,of.git\"",
+        "--secret",
+        "id=FILES",
+    ]);
+    // A secret that no source needs is never looked for.
+    command.args(["--secret", "id=OTHER,src=/nonexistent"]);
+    let output = command.env("FILES", &header).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    let lock = std::fs::read_to_string(project.path().join("luakit.lock")).unwrap();
+    assert!(lock.contains("[[git]]") && lock.contains("[[http]]"), "{lock}");
+    let pair = header.trim_start_matches("Basic ");
+    assert!(!format!("{lock}{said}").contains(pair), "{lock}{said}");
+}
+
+#[test]
+fn a_secret_that_is_needed_and_missing_says_where_it_was_looked_for() {
+    let (server, project, header) = private();
+    project.write("header", header.as_bytes());
+    let run = project.run(&[
+        "lock",
+        "--secret",
+        "id=GIT_AUTH_HEADER,src=header",
+        "--secret",
+        "id=FILES,src=none",
+    ]);
+    assert_eq!(run.code(), 1);
+    insta::assert_snapshot!(
+        run.stderr().replace(&server.host(), "HOST"),
+        @"error[unresolved-source]: can't pin file `http://HOST/x`: can't use the secret `FILES`: can't read `none`: no such file or directory"
+    );
+    let run = project.run(&["lock", "--secret", "src=header"]);
+    assert_eq!(run.code(), 2);
+    assert!(run.stderr().contains("it has no name: `id=NAME`"), "{}", run.stderr());
+}
+
+#[test]
+fn what_a_run_does_not_reach_stays_until_it_is_pruned() {
+    let server = fake::Registry::start();
+    for name in ["a", "b"] {
+        server.put_file(&format!("/{name}"), "text/plain", name.as_bytes());
+    }
+    let script = format!(
+        "bk.export(bk.http('http://{}/' .. bk.arg('WHICH', 'a')))",
+        server.host()
+    );
+    let project = Project::new(&[("build.lua", &script)]);
+    let mut shown = String::new();
+    for args in [
+        &["lock"][..],
+        &["lock", "--arg=WHICH=b"],
+        &["lock", "--update"],
+        &["lock", "--prune"],
+    ] {
+        let run = project.run(args);
+        assert_eq!(run.code(), 0, "{}", run.stderr());
+        shown.push_str(&format!("$ luakit {}\n{}", args.join(" "), run.stderr()));
+    }
+    insta::assert_snapshot!(shown.replace(&server.host(), "HOST"), @"
+    $ luakit lock
+    added http http://HOST/a: sha256:ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb
+    $ luakit lock --arg=WHICH=b
+    added http http://HOST/b: sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d
+    kept 1 pin that this run doesn't reach; `--prune` drops it
+    $ luakit lock --update
+    `luakit.lock` is up to date
+    kept 1 pin that this run doesn't reach; `--prune` drops it
+    $ luakit lock --prune
+    removed http http://HOST/b: sha256:3e23e8160039594a33894f6564e1b1348bbd7a0088d42c4acb73eeaed59c009d
+    ");
+}
+
+#[test]
+fn a_script_that_update_took_for_a_pin_is_told() {
+    let project = Project::new(&[("build.lua", SCRIPT), ("luakit.lock", &lock())]);
+    let run = project.run(&["lock", "--update", "build.lua"]);
+    assert_eq!(run.code(), 2);
+    insta::assert_snapshot!(run.stderr(), @"
+    error[unknown-source]: can't update `build.lua`: the build does not use it
+    hint: the script comes first: `luakit lock build.lua --update`
+    ");
+    let project = Project::new(&[("image.lua", SCRIPT)]);
+    let run = project.run(&["lock", "--update", "image.lua"]);
+    assert_eq!(run.code(), 2);
+    assert!(
+        run.stderr().contains("`luakit lock image.lua --update`"),
+        "{}",
+        run.stderr()
+    );
 }
