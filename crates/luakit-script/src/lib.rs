@@ -13,6 +13,7 @@ mod error;
 mod evaluation;
 mod loader;
 mod prelude;
+mod size;
 mod vm;
 
 pub use api::table as reference;
@@ -21,4 +22,5 @@ pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
 pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits, Print};
 pub use loader::{DirLoader, Glob, GlobError, LoadError, Root, SourceLoader};
 pub use prelude::prelude_source;
+pub use size::{SizeError, parse_size};
 pub use vm::evaluate;

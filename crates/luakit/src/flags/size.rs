@@ -1,22 +1,11 @@
-//! A size, as `512m` or bytes.
+//! A size, as `512m` or bytes: what a script's options take, and more than nothing.
 
-/// A size in bytes that is not zero, in Docker's units: `k` is 1024.
+/// A size in bytes that is not zero.
 pub(crate) fn parse(text: &str) -> Result<usize, String> {
-    let wrong = || format!("`{text}` is no size: it must be like `512m`, `1g` or a number of bytes");
-    let lower = text.to_ascii_lowercase();
-    let digits = lower.find(|c: char| !c.is_ascii_digit()).unwrap_or(lower.len());
-    let (number, unit) = lower.split_at(digits);
-    let shift = match unit {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        _ => return Err(wrong()),
-    };
-    let number: usize = number.parse().map_err(|_| wrong())?;
-    match number.checked_mul(1 << shift) {
-        Some(size) if size > 0 => Ok(size),
-        _ => Err(wrong()),
+    let bytes = luakit_script::parse_size(text).map_err(|e| format!("a size {e}"))?;
+    match usize::try_from(bytes) {
+        Ok(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err("it must be more than nothing".to_owned()),
     }
 }
 
@@ -25,10 +14,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_those_of_docker() {
+    fn nothing_is_no_size() {
         assert_eq!(parse("512m"), Ok(512 << 20));
-        assert_eq!(parse("1048576"), Ok(1 << 20));
+        assert_eq!(parse("1.5 GiB"), Ok(3 << 29));
         assert!(parse("0").is_err());
+        assert!(parse("512x").is_err());
         assert!(parse("99999999999999999999g").is_err());
     }
 }
