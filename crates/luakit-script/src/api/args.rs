@@ -3,9 +3,11 @@
 //! The Dockerfile frontend's predefined arguments mean the same here
 //! (<https://docs.docker.com/reference/dockerfile/#predefined-args>).
 
+use std::rc::Rc;
+
 use luakit_diagnostic::{Diagnostic, nearest};
 use luakit_llb::op::Proxy;
-use mlua::{Lua, Result, Table};
+use mlua::{Lua, Result, Table, Value};
 
 use super::decode::{Call, Out, quoted};
 use crate::build::Build;
@@ -93,21 +95,38 @@ fn declare(
     });
 }
 
-/// `bk.args`: a plain read-only table, so that `pairs` works on it.
-pub(super) fn table(lua: &Lua, build: &Build) -> Result<Table> {
-    let table = lua.create_table()?;
+/// `bk.args` as a script holds it, and the values behind it. What it holds is empty, so that each read comes
+/// through its metatable.
+struct ArgsTable {
+    shown: Table,
+    values: Table,
+}
+
+/// Makes `bk.args`. `views` is told how functions that go through a table get at the values.
+pub(super) fn table(lua: &Lua, build: &Rc<Build>, views: &Table) -> Result<Table> {
+    let values = lua.create_table()?;
     for name in PLATFORM_ARGS {
         if let Some(value) = predefined(build, name) {
-            table.raw_set(*name, value)?;
+            values.raw_set(*name, value)?;
         }
     }
     for (name, value) in &build.input.args {
-        table.raw_set(name.as_str(), value.as_str())?;
+        values.raw_set(name.as_str(), value.as_str())?;
     }
+    values.set_readonly(true);
+    let shown = lua.create_table()?;
     let meta = lua.create_table()?;
+    let owner = Rc::clone(build);
+    meta.raw_set(
+        "__index",
+        lua.create_function(move |_, (_, key): (Value, Value)| {
+            let name = key.as_string().map(mlua::LuaString::to_string_lossy);
+            Ok(name.and_then(|name| owner.arg(&name)))
+        })?,
+    )?;
     meta.raw_set(
         "__newindex",
-        lua.create_function(|_, (_, key): (mlua::Value, mlua::Value)| -> Result<()> {
+        lua.create_function(|_, (_, key): (Value, Value)| -> Result<()> {
             Err(super::objects::read_only(
                 "bk.args",
                 &key,
@@ -115,21 +134,43 @@ pub(super) fn table(lua: &Lua, build: &Build) -> Result<Table> {
             ))
         })?,
     )?;
+    let (owner, all) = (Rc::clone(build), values.clone());
+    let view = lua.create_function(move |_, ()| {
+        read_all(&owner);
+        Ok(all.clone())
+    })?;
+    let (next, through) = (lua.globals().raw_get::<Value>("next")?, view.clone());
+    let iterate = lua.create_function(move |_, _: Value| Ok((next.clone(), through.call::<Table>(())?)))?;
+    meta.raw_set("__iter", iterate)?;
     meta.raw_set("__metatable", false)?;
-    table.set_metatable(Some(meta))?;
-    table.set_readonly(true);
-    Ok(table)
+    meta.set_readonly(true);
+    shown.set_metatable(Some(meta))?;
+    shown.set_readonly(true);
+    views.raw_set(&shown, view)?;
+    lua.set_app_data(ArgsTable {
+        shown: shown.clone(),
+        values,
+    });
+    Ok(shown)
 }
 
-/// Which arguments a script takes out of `bk.args` is not seen: all of them count as read.
-pub(super) fn read_all(build: &Build) {
-    build.reads_target_platform.set(true);
-    let mut read = build.args_read.borrow_mut();
-    for name in build.input.args.keys() {
-        if !read.contains(name) {
-            read.insert(name.clone());
-        }
+/// The values of `bk.args` when a table is that, for who reads tables raw. All of them count as read then.
+pub(super) fn values_behind(lua: &Lua, table: &Table) -> Option<Table> {
+    if !table.is_readonly() {
+        return None;
     }
+    let args = lua.app_data_ref::<ArgsTable>()?;
+    if args.shown != *table {
+        return None;
+    }
+    read_all(&*Build::of(lua).ok()?);
+    Some(args.values.clone())
+}
+
+/// Which arguments a script takes out of all of them is not seen: all count as read.
+fn read_all(build: &Build) {
+    build.reads_target_platform.set(true);
+    build.args_read.borrow_mut().extend(build.input.args.keys().cloned());
 }
 
 /// The arguments that say what is built for, and on what.
@@ -160,20 +201,30 @@ pub(crate) fn predefined(build: &Build, name: &str) -> Option<String> {
     }
 }
 
-const PROXIES: &[&str] = &["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
+/// A part of a proxy.
+type ProxyPart = fn(&mut Proxy) -> &mut String;
 
-/// The proxies that build arguments set, whatever the case of their names.
+/// The arguments that set proxies, in lower case, and what each sets.
+const PROXIES: &[(&str, ProxyPart)] = &[
+    ("http_proxy", |proxy| &mut proxy.http),
+    ("https_proxy", |proxy| &mut proxy.https),
+    ("ftp_proxy", |proxy| &mut proxy.ftp),
+    ("no_proxy", |proxy| &mut proxy.no),
+    ("all_proxy", |proxy| &mut proxy.all),
+];
+
+/// The part of a proxy that an argument sets, whatever the case of its name.
+fn proxy_part(name: &str) -> Option<ProxyPart> {
+    let known = PROXIES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    known.map(|(_, part)| *part)
+}
+
+/// The proxies that build arguments set.
 pub(super) fn proxy(build: &Build) -> Option<Proxy> {
     let mut proxy = Proxy::default();
     for (name, value) in &build.input.args {
-        let place = match name.to_ascii_lowercase().as_str() {
-            "http_proxy" => &mut proxy.http,
-            "https_proxy" => &mut proxy.https,
-            "ftp_proxy" => &mut proxy.ftp,
-            "no_proxy" => &mut proxy.no,
-            "all_proxy" => &mut proxy.all,
-            _ => continue,
-        };
+        let Some(part) = proxy_part(name) else { continue };
+        let place = part(&mut proxy);
         if place.is_empty() {
             place.clone_from(value);
         }
@@ -193,18 +244,17 @@ pub(super) fn cache_namespace(build: &Build) -> &str {
 /// Warns of arguments that were given and that the script never asked for.
 pub(crate) fn warn_unread(build: &Build) {
     let read = build.args_read.borrow();
-    let declared = build.args.borrow();
     for name in build.input.args.keys() {
         let special = name.starts_with("BUILDKIT_")
             || name.starts_with("BUILDX_")
             || name == "SOURCE_DATE_EPOCH"
             || PLATFORM_ARGS.contains(&name.as_str())
-            || PROXIES.contains(&name.to_ascii_lowercase().as_str());
+            || proxy_part(name).is_some();
         if special || read.contains(name) {
             continue;
         }
         let mut message = format!("build argument `{name}` is given, and the script never reads it");
-        if let Some(near) = nearest(name, declared.iter().map(|arg| arg.name.as_str())) {
+        if let Some(near) = nearest(name, read.iter().map(String::as_str)) {
             message = format!("{message}; did you mean `{near}`?");
         }
         build

@@ -18,7 +18,7 @@ mod sources;
 pub mod table;
 
 pub(crate) use self::args::{predefined as predefined_arg, warn_unread};
-pub(crate) use self::objects::comes_before;
+pub(crate) use self::objects::{comes_before, unordered};
 
 use std::rc::Rc;
 
@@ -109,8 +109,9 @@ fn is_module(lua: &Lua, table: &Table) -> bool {
         .is_some_and(|modules| modules.0.contains(table))
 }
 
-/// Puts `bk` into the script's globals.
-pub(crate) fn install(lua: &Lua, build: &Rc<Build>, globals: &Table) -> mlua::Result<()> {
+/// Puts `bk` into the script's globals. `views` gets what tables have behind them: by the table, a function that
+/// returns the one to go through.
+pub(crate) fn install(lua: &Lua, build: &Rc<Build>, globals: &Table, views: &Table) -> mlua::Result<()> {
     let bk = lua.create_table()?;
     let mut modules = vec![bk.clone()];
     for function in api_table().functions {
@@ -138,7 +139,7 @@ pub(crate) fn install(lua: &Lua, build: &Rc<Build>, globals: &Table) -> mlua::Re
     let target = lua.create_userdata(LuaPlatform(build.input.target_platform.clone()))?;
     let host = lua.create_userdata(LuaPlatform(build.input.build_platform.clone()))?;
     bk.raw_set("build_platform", host)?;
-    let all = args::table(lua, build)?;
+    let all = args::table(lua, build, views)?;
     for module in &modules {
         let name = if module == &bk {
             "bk".to_owned()
@@ -204,7 +205,6 @@ fn lock(lua: &Lua, table: &Table, name: String, target: &mlua::AnyUserData, args
                 return Ok(Value::UserData(target.clone()));
             }
             if shown == "bk" && key == "args" {
-                args::read_all(&*Build::of(lua)?);
                 return Ok(Value::Table(args.clone()));
             }
             let path = |name: &str| format!("{shown}.{name}");

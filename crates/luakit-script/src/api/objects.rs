@@ -51,6 +51,19 @@ pub(crate) fn comes_before(a: &Value, b: &Value) -> bool {
     (state(a), platform(a)) < (state(b), platform(b))
 }
 
+/// An error for going through a table that has several keys of which none comes before the other.
+pub(crate) fn unordered(key: &Value) -> mlua::Error {
+    let message = format!(
+        "pairs() can't go through a table with several objects (a {}) as keys: their order would differ from run to run",
+        type_name(key)
+    );
+    CallError::new("unordered-keys", message)
+        .in_function("pairs")
+        .about(Subject::Argument(1))
+        .hint("keep the keys in a list as well, and go through that with `ipairs`")
+        .into()
+}
+
 impl UserData for LuaState {
     fn add_fields<F: UserDataFields<Self>>(fields: &mut F) {
         fields.add_meta_field(MetaMethod::Type, "State");

@@ -39,11 +39,21 @@ fn reference(call: &Call<'_>, text: &str) -> Result<Reference> {
             _ if text.contains("://") => {
                 wrong.hint("leave out the part up to `://`; for a file over HTTP there is bk.http")
             }
+            _ if text.starts_with("--platform") => {
+                wrong.hint("the platform is an option: `bk.image(ref, { platform = \"linux/arm64\" })`")
+            }
+            _ if text.to_ascii_lowercase().contains(" as ") => {
+                wrong.hint("leave out `AS …`: a stage's name is the variable that the state is in")
+            }
+            _ if text.contains("::") => {
+                wrong.hint(format!("one `:` too many: write {}", quoted(&text.replace("::", ":"))))
+            }
             _ if text.trim() != text => wrong.hint("it has a blank at its start or end"),
             ReferenceError::UpperCase(_) => wrong.hint(format!("write {}", quoted(&text.to_ascii_lowercase()))),
             ReferenceError::Part { part: "tag", text: tag } if tag.is_empty() => {
                 wrong.hint("there is nothing after `:`; is the version's variable set?")
             }
+            ReferenceError::Digest(_) => wrong.hint("a tag follows `:`, and a digest `@`"),
             ReferenceError::ImageId(_) => wrong.hint("name the image by its repository, and pin it with `@sha256:…`"),
             _ => wrong,
         }

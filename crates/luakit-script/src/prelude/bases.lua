@@ -10,7 +10,7 @@
 ---```
 function prelude.from_alpine(version)
 	check("from_alpine", "version", "version?", version)
-	return pull(`alpine:{version or "3.19"}`)
+	return bk.image(`alpine:{version or "3.19"}`)
 end
 
 ---Ubuntu.
@@ -18,7 +18,7 @@ end
 ---@return State base The image.
 function prelude.from_ubuntu(version)
 	check("from_ubuntu", "version", "version?", version)
-	return pull(`ubuntu:{version or "24.04"}`)
+	return bk.image(`ubuntu:{version or "24.04"}`)
 end
 
 ---Debian.
@@ -26,7 +26,7 @@ end
 ---@return State base The image.
 function prelude.from_debian(version)
 	check("from_debian", "version", "version?", version)
-	return pull(`debian:{version or "bookworm-slim"}`)
+	return bk.image(`debian:{version or "bookworm-slim"}`)
 end
 
 ---Fedora.
@@ -34,7 +34,7 @@ end
 ---@return State base The image.
 function prelude.from_fedora(version)
 	check("from_fedora", "version", "version?", version)
-	return pull(`fedora:{version or "39"}`)
+	return bk.image(`fedora:{version or "39"}`)
 end
 
 local DISTROS = {
@@ -44,9 +44,9 @@ local DISTROS = {
 	ubuntu = prelude.from_ubuntu,
 }
 
-local function check_distro(fn, distro)
+local function check_distro(fn, argument, distro)
 	if not DISTROS[distro] then
-		fail(`prelude.{fn}() knows no distribution \`{distro}\`{instead(distro, sorted_keys(DISTROS), "it knows")}`)
+		fail(`prelude.{fn}() knows no distribution \`{distro}\`{instead(distro, sorted_keys(DISTROS), "it knows")}`, "argument", argument)
 	end
 end
 
@@ -60,6 +60,6 @@ end
 ---```
 function prelude.standard_base(distro, version)
 	check("standard_base", "distro", "text", distro, "version", "version?", version)
-	check_distro("standard_base", distro)
+	check_distro("standard_base", 1, distro)
 	return DISTROS[distro](version)
 end

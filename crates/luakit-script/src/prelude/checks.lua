@@ -6,16 +6,10 @@
 
 local prelude = {}
 
--- Errors are the caller's: they point at the innermost line that is not the prelude's.
-local OWN = debug.info(1, "s")
-
-local function fail(message)
-	local level = 2
-	while debug.info(level, "s") == OWN do
-		level += 1
-	end
-	error(message, level)
-end
+-- Raises an error that points at the call of the script's own, as those of `bk` do: the message, what of the
+-- call it is about (`"argument"`, `"option"`, `"unknown option"`, `"field"`, `"receiver"`; nil is all of it),
+-- which one, and a hint. Luakit hands it to its own library alone.
+local fail = select(2, ...)
 
 -- The least number of insertions, deletions, replacements and swaps between two names.
 local function distance(a, b)
@@ -171,31 +165,30 @@ local KINDS = {
 	},
 }
 
--- Why a value is not of a kind, to follow the words for its place; nil if it is.
+-- Why a value is not of a kind, to follow the words for its place, and a hint; nil if it is.
 local function complaint(kind, value)
 	local words, test = KINDS[kind][1], KINDS[kind][2]
 	if test(value) then
 		return nil
 	end
-	local got = type_name(value)
-	local hint = ""
+	local got, hint = type_name(value), nil
 	if value == nil then
-		hint = " (is the variable's name right, and was it set?)"
+		hint = "is the variable's name right, and was it set?"
 	elseif kind == "version" and type(value) == "number" then
-		hint = ` (write it in quotes: the number 3.20 is 3.2)`
+		hint = "write it in quotes: the number 3.20 is 3.2"
 	elseif type(value) == "string" then
 		got = if value == "" then "an empty string" else string.format("%q", value)
 	elseif type(value) == "number" then
 		got = tostring(value)
 	end
-	return `must be {words}, got {got}{hint}`
+	return `must be {words}, got {got}`, hint
 end
 
--- Checks a value whose place is given in words.
-local function check_at(place, kind, value)
-	local wrong = complaint(kind, value)
+-- Checks a value whose place is given in words, and as `fail` takes it.
+local function check_at(place, kind, value, what, which)
+	local wrong, hint = complaint(kind, value)
 	if wrong then
-		fail(`{place} {wrong}`)
+		fail(`{place} {wrong}`, what, which, hint)
 	end
 end
 
@@ -204,11 +197,12 @@ local function check(fn, ...)
 	for i = 1, select("#", ...), 3 do
 		local name, kind, value = select(i, ...)
 		if i == 1 and value == prelude then
-			fail(`prelude.{fn}() must be called with \`.\`, not with \`:\``)
+			fail(`prelude.{fn}() must be called with \`.\`, not with \`:\``, "receiver", nil, `write \`prelude.{fn}(…)\``)
 		end
 		local required = kind:match("^(.*)%?$")
 		if value ~= nil or not required then
-			check_at(`argument {(i + 2) // 3} ({name}) of prelude.{fn}()`, required or kind, value)
+			local index = (i + 2) // 3
+			check_at(`argument {index} ({name}) of prelude.{fn}()`, required or kind, value, "argument", index)
 		end
 	end
 end
@@ -229,9 +223,9 @@ local function check_options(fn, kinds, opts)
 	for _, name in ipairs(sorted_keys(opts)) do
 		local kind = kinds[name]
 		if not kind then
-			fail(`unknown option \`{name}\` in prelude.{fn}(){instead(name, sorted_keys(kinds), "it takes")}`)
+			fail(`unknown option \`{name}\` in prelude.{fn}(){instead(name, sorted_keys(kinds), "it takes")}`, "unknown option", name)
 		end
-		check_at(`{name} in prelude.{fn}()`, kind, opts[name])
+		check_at(`{name} in prelude.{fn}()`, kind, opts[name], "option", name)
 	end
 	return opts
 end
@@ -292,22 +286,13 @@ local function split(words)
 	return list
 end
 
--- `bk.image`, whose complaints are the caller's.
-local function pull(ref)
-	local ok, state = pcall(bk.image, ref)
-	if not ok then
-		fail(state)
-	end
-	return state
-end
-
 -- An image of a repository by its tag; or any image, by a whole reference or as a state.
 local function image(repository, which)
 	if is_state(which) then
 		return which
 	end
 	if which:find("[:/@]") then
-		return pull(which)
+		return bk.image(which)
 	end
-	return pull(`{repository}:{which}`)
+	return bk.image(`{repository}:{which}`)
 end

@@ -21,7 +21,7 @@ local GO_APP = join(GO_BUILD, {
 ---@return State base The image.
 function prelude.go_base(version)
 	check("go_base", "version", "version?", version)
-	return pull(`golang:{version or "1.22-alpine"}`)
+	return bk.image(`golang:{version or "1.22-alpine"}`)
 end
 
 ---What a Go program runs on: Alpine, which has the certificates of public authorities.
@@ -29,7 +29,7 @@ end
 ---@return State base The image.
 function prelude.go_runtime(version)
 	check("go_runtime", "version", "version?", version)
-	return pull(`alpine:{version or "3.19"}`)
+	return bk.image(`alpine:{version or "3.19"}`)
 end
 
 ---@class prelude.GoBuildOptions
@@ -103,7 +103,7 @@ function prelude.go_binary_app(builder_image, src, opts)
 	local output = opts.output or "/out/app"
 	local name = output:match("([^/]+)/*$")
 	if not name then
-		fail("output in prelude.go_binary_app() must name a file")
+		fail("output in prelude.go_binary_app() must name a file", "option", "output")
 	end
 	local built = prelude.go_build(image("golang", builder_image or "1.22-alpine"), src, only(GO_BUILD, opts))
 	local runtime = prelude.go_runtime(opts.runtime_version)

@@ -13,7 +13,7 @@
 ---```
 function prelude.container(base, fn)
 	check("container", "base", "image", base, "fn", "function", fn)
-	local start = if is_state(base) then base else pull(base)
+	local start = if is_state(base) then base else bk.image(base)
 	return check_result("container", "the function", fn(start))
 end
 
@@ -37,8 +37,8 @@ function prelude.multi_stage(builder_image, runtime_image, fn)
 		"runtime_image", "image", runtime_image,
 		"fn", "function", fn
 	)
-	local builder = if is_state(builder_image) then builder_image else pull(builder_image)
-	local runtime = if is_state(runtime_image) then runtime_image else pull(runtime_image)
+	local builder = if is_state(builder_image) then builder_image else bk.image(builder_image)
+	local runtime = if is_state(runtime_image) then runtime_image else bk.image(runtime_image)
 	local built = check_result("multi_stage", "the function", fn(builder, runtime))
 	return runtime, built
 end
@@ -69,30 +69,30 @@ local MAPPING = { from = true, from_path = true, to_path = true }
 local function check_mapping(index, mapping, sources)
 	local at = `mappings[{index}]`
 	if type(mapping) ~= "table" or is_state(mapping) then
-		fail(`{at} of prelude.layered_copy() must be a table \{ from =, from_path =, to_path = }, got {type_name(mapping)}`)
+		fail(`{at} of prelude.layered_copy() must be a table \{ from =, from_path =, to_path = }, got {type_name(mapping)}`, "argument", 3)
 	end
 	local positional = mapping.from == nil and mapping[1] ~= nil
 	local names = if positional then { 1, 2, 3 } else { "from", "from_path", "to_path" }
 	for key in pairs(mapping) do
 		if not table.find(names, key) then
 			local rest = if type(key) == "string" then instead(key, sorted_keys(MAPPING), "it takes") else ""
-			fail(`unknown key \`{tostring(key)}\` in {at} of prelude.layered_copy(){rest}`)
+			fail(`unknown key \`{tostring(key)}\` in {at} of prelude.layered_copy(){rest}`, "argument", 3)
 		end
 	end
 	local from, from_path, to_path = mapping[names[1]], mapping[names[2]], mapping[names[3]]
 	if from ~= nil and not is_state(from) then
 		local source = sources[from]
 		if source == nil then
-			fail(`{at}.from of prelude.layered_copy() is neither a state nor the key of a source: \`{tostring(from)}\``)
+			fail(`{at}.from of prelude.layered_copy() is neither a state nor the key of a source: \`{tostring(from)}\``, "argument", 3)
 		end
-		check_at(`sources.{tostring(from)} of prelude.layered_copy()`, "state", source)
+		check_at(`sources.{tostring(from)} of prelude.layered_copy()`, "state", source, "argument", 2)
 		from = source
 	end
 	local of = " of prelude.layered_copy()"
-	check_at(`{at}.from{of}`, "state", from)
-	check_at(`{at}.from_path{of}`, "path", from_path)
+	check_at(`{at}.from{of}`, "state", from, "argument", 3)
+	check_at(`{at}.from_path{of}`, "path", from_path, "argument", 3)
 	if to_path ~= nil then
-		check_at(`{at}.to_path{of}`, "path", to_path)
+		check_at(`{at}.to_path{of}`, "path", to_path, "argument", 3)
 	end
 	return from, from_path, to_path or from_path
 end
@@ -139,7 +139,7 @@ end
 function prelude.merge_multiple(states)
 	check("merge_multiple", "states", "states", states)
 	if #states == 0 then
-		fail("prelude.merge_multiple() needs at least one state, got an empty list")
+		fail("prelude.merge_multiple() needs at least one state, got an empty list", "argument", 1)
 	end
 	return merge(states)
 end
@@ -183,7 +183,7 @@ function prelude.parallel_build(...)
 	end
 	local kind = if type(rest[1]) == "function" then "function" else "state"
 	for index = 1, table.maxn(rest) do
-		check_at(`argument {index + 1} of prelude.parallel_build()`, kind, rest[index])
+		check_at(`argument {index + 1} of prelude.parallel_build()`, kind, rest[index], "argument", index + 1)
 	end
 	if kind == "function" then
 		return branches(base, rest)

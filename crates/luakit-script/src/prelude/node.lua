@@ -37,7 +37,7 @@ local NPM_INSTALL =
 ---@return State base The image.
 function prelude.node_base(version)
 	check("node_base", "version", "version?", version)
-	return pull(`node:{version or "20-alpine"}`)
+	return bk.image(`node:{version or "20-alpine"}`)
 end
 
 ---What a Node.js program runs on.
@@ -45,7 +45,7 @@ end
 ---@return State base The image.
 function prelude.node_runtime(version)
 	check("node_runtime", "version", "version?", version)
-	return pull(`node:{version or "20-alpine"}`)
+	return bk.image(`node:{version or "20-alpine"}`)
 end
 
 ---@class prelude.NodeBuildOptions

@@ -2,15 +2,15 @@
 -- # Packages
 
 local function package_list(fn, packages)
-	check_at(`argument 2 (packages) of prelude.{fn}()`, "words", packages)
+	check_at(`argument 2 (packages) of prelude.{fn}()`, "words", packages, "argument", 2)
 	local list = split(packages)
 	if #list == 0 then
-		fail(`argument 2 (packages) of prelude.{fn}() names no package`)
+		fail(`argument 2 (packages) of prelude.{fn}() names no package`, "argument", 2)
 	end
 	for _, name in ipairs(list) do
 		-- It would be an option of the package manager.
 		if name:sub(1, 1) == "-" then
-			fail(`prelude.{fn}(): \`{name}\` is no package's name`)
+			fail(`prelude.{fn}(): \`{name}\` is no package's name`, "argument", 2)
 		end
 	end
 	return list
@@ -92,7 +92,7 @@ function prelude.install_system_deps(base, packages, distro)
 	if distro == nil then
 		return install(base, list)
 	end
-	check_distro("install_system_deps", distro)
+	check_distro("install_system_deps", 3, distro)
 	return base:run(INSTALL[distro](quote_all(list)), { env = QUIET, user = "root" })
 end
 

@@ -36,7 +36,7 @@ end
 ---```
 function prelude.python_base(version, variant)
 	check("python_base", "version", "version?", version, "variant", "variant?", variant)
-	return pull(`python:{python_tag(version or "3.11", variant)}`)
+	return bk.image(`python:{python_tag(version or "3.11", variant)}`)
 end
 
 ---What a Python program runs on.
@@ -44,7 +44,7 @@ end
 ---@return State base The image.
 function prelude.python_runtime(version)
 	check("python_runtime", "version", "version?", version)
-	return pull(`python:{version or "3.11-slim"}`)
+	return bk.image(`python:{version or "3.11-slim"}`)
 end
 
 -- What a requirements file may refer to: those beside it and at the top.

@@ -102,7 +102,7 @@ function prelude.as_non_root(state, name, uid)
 	check("as_non_root", "state", "state", state, "name", "user?", name, "uid", "id?", uid)
 	name = name or "appuser"
 	if uid == 0 then
-		fail("prelude.as_non_root(): the user with the number 0 is root")
+		fail("prelude.as_non_root(): the user with the number 0 is root", "argument", 3)
 	end
 	return add_user(state, name, uid):user(name)
 end
@@ -129,7 +129,7 @@ end
 local function check_numbers(fn, opts)
 	for _, name in ipairs({ "uid", "gid" }) do
 		if opts[name] and not opts.user then
-			fail(`{name} in prelude.{fn}() needs \`user\` beside it`)
+			fail(`{name} in prelude.{fn}() needs \`user\` beside it`, "option", name)
 		end
 	end
 end

@@ -22,6 +22,8 @@ pub(crate) struct Chunks {
 struct Chunk {
     data: Arc<[u8]>,
     file: Option<FileId>,
+    /// Whether it is of Luakit's own library.
+    library: bool,
 }
 
 impl Chunks {
@@ -39,8 +41,27 @@ impl Chunks {
             own = format!("{name} #{count}");
         }
         texts.insert(Arc::clone(&data), own.clone());
-        self.by_name.insert(own.clone(), Chunk { data, file: None });
+        let chunk = Chunk {
+            data,
+            file: None,
+            library: false,
+        };
+        self.by_name.insert(own.clone(), chunk);
         own
+    }
+
+    /// Keeps a text of Luakit's own library.
+    pub(crate) fn add_library(&mut self, name: &str, data: Arc<[u8]>) -> String {
+        let own = self.add(name, data);
+        if let Some(chunk) = self.by_name.get_mut(&own) {
+            chunk.library = true;
+        }
+        own
+    }
+
+    /// Whether the text of that name is of Luakit's own library.
+    pub(crate) fn is_library(&self, name: &str) -> bool {
+        self.by_name.get(name).is_some_and(|chunk| chunk.library)
     }
 
     /// The text of that name as a file of the graph.

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mlua::{Function, Lua, LuaString, Table};
+use mlua::{Function, Lua, LuaString, Table, Value};
 
 use super::text;
 use crate::build::Build;
-use crate::error::ModuleError;
+use crate::error::{CallError, ModuleError, Subject};
 use crate::loader::{LoadError, Root};
 use crate::prelude::EMBEDDED;
 
@@ -22,6 +22,8 @@ struct Found {
     /// The file's name, as shown.
     file: String,
     data: Arc<[u8]>,
+    /// Whether it is Luakit's own, whose inside no error shows.
+    library: bool,
 }
 
 /// Found modules by their own names, so that a name is looked for once.
@@ -48,17 +50,24 @@ pub(super) fn install(lua: &Lua, build: &Rc<Build>, host: &Table) -> mlua::Resul
     host.raw_set("locate", locate)?;
 
     let (owner, found) = (Rc::clone(build), cache);
-    let module = lua.create_function(move |lua, name: LuaString| -> mlua::Result<Function> {
-        let name = name.to_string_lossy();
-        let own = own_name(&name).map_err(raise)?;
-        let Some(module) = found.borrow().get(&own).cloned() else {
-            return Err(raise(ModuleError::NotFound {
-                name,
-                tried: Vec::new(),
-            }));
-        };
-        text::file(lua, &owner, &module.file, &module.data)
-    })?;
+    let complain = lua.create_function(complain)?;
+    let module = lua.create_function(
+        move |lua, name: LuaString| -> mlua::Result<(Function, Option<Function>)> {
+            let name = name.to_string_lossy();
+            let own = own_name(&name).map_err(raise)?;
+            let Some(module) = found.borrow().get(&own).cloned() else {
+                return Err(raise(ModuleError::NotFound {
+                    name,
+                    tried: Vec::new(),
+                }));
+            };
+            if module.library {
+                let code = text::library(lua, &owner, &module.file, &module.data)?;
+                return Ok((code, Some(complain.clone())));
+            }
+            Ok((text::file(lua, &owner, &module.file, &module.data)?, None))
+        },
+    )?;
     host.raw_set("module", module)?;
 
     let circular = lua.create_function(
@@ -69,6 +78,27 @@ pub(super) fn install(lua: &Lua, build: &Rc<Build>, host: &Table) -> mlua::Resul
         },
     )?;
     host.raw_set("circular", circular)
+}
+
+/// What Luakit's own library raises errors with: the message, what of the call it is about, which one, and a
+/// hint. The call is the script's own.
+fn complain(
+    _: &Lua,
+    (message, what, which, hint): (String, Option<String>, Value, Option<String>),
+) -> mlua::Result<()> {
+    let name = which.as_string().map(LuaString::to_string_lossy).unwrap_or_default();
+    let number = which.as_usize().unwrap_or(1);
+    let (code, subject) = match what.as_deref() {
+        Some("argument") => ("invalid-argument", Subject::Argument(number)),
+        Some("option") => ("invalid-argument", Subject::OptionValue(name)),
+        Some("unknown option") => ("unknown-option", Subject::OptionName(name)),
+        Some("field") => ("unknown-name", Subject::Field(name)),
+        Some("receiver") => ("wrong-receiver", Subject::Call),
+        _ => ("invalid-argument", Subject::Call),
+    };
+    let mut error = CallError::new(code, message).about(subject);
+    error.hint = hint;
+    Err(error.into())
 }
 
 fn raise(error: ModuleError) -> mlua::Error {
@@ -100,6 +130,7 @@ fn find(build: &Build, name: &str, own: &str) -> Result<Found, ModuleError> {
                     return Ok(Found {
                         file: path.clone(),
                         data: data.into(),
+                        library: false,
                     });
                 }
                 Ok(None) => tried.push(format!("{path} in {place}")),
@@ -120,6 +151,7 @@ fn find(build: &Build, name: &str, own: &str) -> Result<Found, ModuleError> {
             return Ok(Found {
                 file: format!("luakit/{path}"),
                 data: source.as_bytes().into(),
+                library: true,
             });
         }
         tried.push(format!("{path} in Luakit's own library"));

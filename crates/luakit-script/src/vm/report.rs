@@ -14,6 +14,7 @@ use super::text::SyntaxError;
 use crate::build::Build;
 use crate::error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
 use crate::loader::LoadError;
+use crate::prelude::EMBEDDED;
 
 /// A failure that no line of the script has to do with.
 pub(super) fn bare(error: ScriptError) -> Failure {
@@ -87,9 +88,15 @@ impl Report<'_> {
         diagnostic.hint.clone_from(&error.hint);
         if let Some((file, line)) = self.innermost_line() {
             let tokens = Tokens::of(Arc::clone(&file));
-            let found = tokens.subject(line, error.function.as_deref(), &error.subject);
+            let (function, subject) = match self.library_function() {
+                // What the library called is not on the script's line; what the library complains of is.
+                Some(function) if error.function.is_some() => (Some(function), &Subject::Call),
+                Some(function) => (Some(function), &error.subject),
+                None => (error.function.as_deref(), &error.subject),
+            };
+            let found = tokens.subject(line, function, subject);
             diagnostic.span = Some(found.unwrap_or_else(|| Span::line(file, line)));
-            if let (Subject::Argument(n), Some(function)) = (&error.subject, &error.function)
+            if let (Subject::Argument(n), Some(function)) = (subject, function)
                 && let Some(name) = tokens.argument_name(line, function, *n)
             {
                 self.explain_undefined(&name, &tokens, &mut diagnostic);
@@ -117,9 +124,11 @@ impl Report<'_> {
         match error {
             ModuleError::NotFound { name, tried } => {
                 diagnostic.notes = tried.iter().map(|path| format!("tried {path}")).collect();
-                if name.strip_suffix(".lua").is_some() {
-                    diagnostic.hint = Some("leave off the `.lua`".to_owned());
-                }
+                let own = EMBEDDED.iter().filter_map(|(path, _)| path.strip_suffix(".lua"));
+                diagnostic.hint = match name.strip_suffix(".lua") {
+                    Some(_) => Some("leave off the `.lua`".to_owned()),
+                    None => did_you_mean(name, own),
+                };
             }
             ModuleError::Circular { cycle, .. } => diagnostic.notes.push(cycle.join(" requires ")),
             ModuleError::Outside { .. } => {
@@ -175,14 +184,20 @@ impl Report<'_> {
             diagnostic.span = self.innermost();
             return (error, diagnostic);
         }
-        let place = place.and_then(|(chunk, line)| Some((self.build.chunks.borrow().source(&chunk)?, line)));
+        let chunks = self.build.chunks.borrow();
+        let place = place
+            .filter(|(chunk, _)| !chunks.is_library(chunk))
+            .and_then(|(chunk, line)| Some((chunks.source(&chunk)?, line)));
+        drop(chunks);
         let Some((file, line)) = place.or_else(|| self.innermost_line()) else {
             return self.plain("runtime", message);
         };
         let mut diagnostic = Diagnostic::error("runtime", message.to_owned());
         diagnostic.span = Some(Span::line(Arc::clone(&file), line));
         let tokens = Tokens::of(file);
-        if names_nil(message) {
+        if message.starts_with("attempt to index function with ") {
+            diagnostic.hint = Some("a function is called with `()` first".to_owned());
+        } else if names_nil(message) {
             self.explain_nil(message, line, &tokens, &mut diagnostic);
         } else if let Some(method) = quoted_after(message, "attempt to call missing method ") {
             diagnostic.span = tokens
@@ -274,8 +289,30 @@ impl Report<'_> {
     }
 
     fn innermost_line(&self) -> Option<(Arc<SourceFile>, u32)> {
-        let RaisedFrame { chunk, line, .. } = self.raised.frames.first()?;
+        let RaisedFrame { chunk, line, .. } = self.frames().first().copied()?;
         Some((self.build.chunks.borrow().source(chunk)?, *line))
+    }
+
+    /// The frames of the script's own files, innermost first. What is inside Luakit's library is no business of
+    /// the script's, unless there is nothing else.
+    fn frames(&self) -> Vec<&RaisedFrame> {
+        let chunks = self.build.chunks.borrow();
+        let all = || self.raised.frames.iter();
+        if all().all(|frame| chunks.is_library(&frame.chunk)) {
+            return all().collect();
+        }
+        all().filter(|frame| !chunks.is_library(&frame.chunk)).collect()
+    }
+
+    /// The function of the library that the script called, when the error comes from inside it.
+    fn library_function(&self) -> Option<&str> {
+        let chunks = self.build.chunks.borrow();
+        let inside = self
+            .raised
+            .frames
+            .iter()
+            .take_while(|frame| chunks.is_library(&frame.chunk));
+        inside.last().and_then(|frame| frame.function.as_deref())
     }
 
     /// Where a call stack of the graph stands.
@@ -290,13 +327,13 @@ impl Report<'_> {
 
     /// The frames, unless the error's own place already says all.
     fn traceback(&self, span: Option<&Span>) -> Vec<TraceFrame> {
-        let frames = &self.raised.frames;
+        let frames = self.frames();
         if let ([only], Some(span)) = (frames.as_slice(), span)
             && only.chunk == span.file.name
         {
             return Vec::new();
         }
-        let frame = |frame: &RaisedFrame| TraceFrame {
+        let frame = |frame: &&RaisedFrame| TraceFrame {
             file: frame.chunk.clone(),
             line: frame.line,
             function: frame.function.clone(),

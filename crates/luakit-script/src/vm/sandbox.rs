@@ -142,6 +142,10 @@ pub(super) fn create(build: &Rc<Build>) -> mlua::Result<(Lua, Function)> {
     host.raw_set("print", print)?;
     let before = lua.create_function(|_, (a, b): (Value, Value)| Ok(api::comes_before(&a, &b)))?;
     host.raw_set("before", before)?;
+    let unordered = lua.create_function(|_, key: Value| -> mlua::Result<()> { Err(api::unordered(&key)) })?;
+    host.raw_set("unordered", unordered)?;
+    let views = lua.create_table()?;
+    host.raw_set("views", &views)?;
     raised::install(&lua, build, &host)?;
     modules::install(&lua, build, &host)?;
     text::install(&lua, build, &host)?;
@@ -153,7 +157,7 @@ pub(super) fn create(build: &Rc<Build>) -> mlua::Result<(Lua, Function)> {
 
     forbidden::install(&lua, &globals)?;
     register_loaded(&globals)?;
-    api::install(&lua, build, &globals)?;
+    api::install(&lua, build, &globals, &views)?;
     lua.set_globals(globals)?;
     Ok((lua, run))
 }

@@ -50,6 +50,12 @@ pub(super) fn file(lua: &Lua, build: &Build, name: &str, data: &Arc<[u8]>) -> ml
     compile(lua, &chunk, &without_directive(data), None)
 }
 
+/// Compiles a file of Luakit's own library.
+pub(super) fn library(lua: &Lua, build: &Build, name: &str, data: &Arc<[u8]>) -> mlua::Result<Function> {
+    let chunk = build.chunks.borrow_mut().add_library(name, Arc::clone(data));
+    compile(lua, &chunk, data, None)
+}
+
 fn without_directive(data: &[u8]) -> Cow<'_, [u8]> {
     let text = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
     if text.first() == Some(&b'#') {

@@ -14,6 +14,7 @@ use std::fmt;
 
 use mlua::{Lua, Result, Table, Value};
 
+use super::args::values_behind;
 use super::decode::{Call, Out, number_text, type_name};
 use crate::error::Subject;
 
@@ -106,6 +107,7 @@ fn decode(call: &mut Call<'_>, format: &Format) -> Result<Out> {
 fn encode(call: &mut Call<'_>, format: &Format) -> Result<Out> {
     let value: Value = call.arg(0)?;
     let mut reader = Reader {
+        lua: call.lua,
         lists: lists(call.lua)?,
         left: MOST,
         text_left: LONGEST,
@@ -185,13 +187,14 @@ impl fmt::Display for Path<'_> {
 }
 
 /// Reads a Lua value into a node.
-struct Reader {
+struct Reader<'a> {
+    lua: &'a Lua,
     lists: Table,
     left: usize,
     text_left: usize,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn node(&mut self, value: &Value, path: Path<'_>, depth: usize) -> std::result::Result<Node, String> {
         let left = self.left.checked_sub(1);
         self.left = left.ok_or_else(|| format!("it holds more than {MOST} values"))?;
@@ -220,6 +223,9 @@ impl Reader {
     }
 
     fn table(&mut self, table: &Table, path: Path<'_>, depth: usize) -> std::result::Result<Node, String> {
+        if let Some(args) = values_behind(self.lua, table) {
+            return self.table(&args, path, depth);
+        }
         let mut named: Vec<(Vec<u8>, Value)> = Vec::new();
         let mut numbered: Vec<(i64, Value)> = Vec::new();
         let mut strange: Option<&'static str> = None;

@@ -6,9 +6,9 @@ use luakit_diagnostic::nearest;
 use luakit_llb::{Graph, Platform, StackId, State};
 use mlua::{Lua, MultiValue, Value};
 
-use super::At;
 use super::arg::{Arg, FromArg, Options, convert};
 use super::value::{Decoder, expected, state_of, type_name};
+use super::{At, hint};
 use crate::api::objects::MountSpec;
 use crate::api::table::{Function, Param};
 use crate::build::Build;
@@ -207,7 +207,12 @@ fn positional(
             Some(Value::Table(table)) => options = decoder.options(function, record, &table),
             Some(other) => {
                 let at = At::Param(index, "options", function);
-                decoder.wrong(&at, "a table of options", &other);
+                decoder.wrong(
+                    &at,
+                    "a table of options",
+                    &other,
+                    hint::not_options(function, record, &other),
+                );
             }
         }
     }
@@ -288,8 +293,11 @@ pub(in crate::api) fn unknown_name<'a>(
     shown: impl Fn(&str) -> String,
 ) -> CallError {
     let mut message = format!("{what} has no `{key}`");
-    if let Some(near) = nearest(key, known) {
+    let hint = hint::elsewhere(what, key);
+    if let Some(near) = nearest(key, known).filter(|_| hint.is_none()) {
         message = format!("{message}; did you mean `{}`?", shown(near));
     }
-    CallError::new("unknown-name", message).about(Subject::Field(key.to_owned()))
+    let mut error = CallError::new("unknown-name", message).about(Subject::Field(key.to_owned()));
+    error.hint = hint;
+    error
 }

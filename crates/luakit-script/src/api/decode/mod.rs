@@ -5,6 +5,7 @@
 
 mod arg;
 mod call;
+mod hint;
 mod tables;
 mod text;
 mod value;

@@ -7,15 +7,19 @@ use luakit_llb::Platform;
 use luakit_llb::op::{Owner, OwnerId};
 use mlua::{Table, Value};
 
-use super::At;
 use super::arg::{Arg, Options};
 use super::text::{self, Wrong, quoted};
 use super::value::{Decoder, bad_platform, expected, plural, type_name};
+use super::{At, hint};
+use crate::api::args::values_behind;
 use crate::api::table::{Field, Function, OWNER_PARTS, PLATFORM_PARTS, Record, Type};
 use crate::error::{CallError, Subject};
 
 impl Decoder<'_> {
     pub(super) fn table(&mut self, ty: &Type, table: &Table, at: &At<'_>) -> Option<Arg> {
+        if let Some(args) = values_behind(self.lua, table) {
+            return self.table(ty, &args, at);
+        }
         match ty {
             Type::NonEmptyList(of) => {
                 let list = self.list(of, table, at)?;
@@ -62,7 +66,8 @@ impl Decoder<'_> {
         }
         if let Some(key) = strange.iter().min() {
             let what = format!("must be a list of {}, but it has the key {key}", plural(of));
-            self.problems.add("wrong-type", at, format_args!("{what}"), None);
+            let hint = matches!(of, Type::Mount).then(|| hint::MOUNTS.to_owned());
+            self.problems.add("wrong-type", at, format_args!("{what}"), hint);
             return None;
         }
         items.sort_unstable_by_key(|(index, _)| *index);

@@ -10,14 +10,14 @@ use mlua::{Lua, Value};
 
 use super::arg::Arg;
 use super::text::{self, Wrong, number_text, quoted};
-use super::{At, Problems};
+use super::{At, Problems, hint};
 use crate::api::objects::{LuaMount, LuaPlatform, LuaState, MountSpec};
 use crate::api::table::{MAX_EXACT, Type};
 use crate::error::{CallError, Subject};
 
 /// Decodes the values of one call and keeps what is wrong with them.
 pub(super) struct Decoder<'a> {
-    lua: &'a Lua,
+    pub(super) lua: &'a Lua,
     pub(super) problems: Problems,
 }
 
@@ -118,7 +118,7 @@ pub(super) fn plural(ty: &Type) -> &'static str {
 }
 
 /// Whether a value's own type is one that `ty` takes, whatever it says.
-fn fits(ty: &Type, value: &Value) -> bool {
+pub(super) fn fits(ty: &Type, value: &Value) -> bool {
     let string = matches!(value, Value::String(_));
     let number = matches!(value, Value::Integer(_) | Value::Number(_));
     let table = matches!(value, Value::Table(_));
@@ -178,18 +178,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// A wrong type: what was due, what came.
-    pub(super) fn wrong(&mut self, at: &At<'_>, due: &str, value: &Value) {
-        let hint = match value {
-            Value::Nil => Some("is the variable's name right, and was it set?".to_owned()),
-            Value::Number(n) if due.starts_with("a string") || due.starts_with("a path") => {
-                number_text(*n).map(|n| format!("write it in quotes: \"{n}\""))
-            }
-            Value::Integer(n) if due.starts_with("a string") || due.starts_with("a path") => {
-                Some(format!("write it in quotes: \"{n}\""))
-            }
-            Value::Boolean(b) if due.starts_with("a string") => Some(format!("write it in quotes: \"{b}\"")),
-            _ => None,
-        };
+    pub(super) fn wrong(&mut self, at: &At<'_>, due: &str, value: &Value, hint: Option<String>) {
         let code = if value.is_nil() { "nil-value" } else { "wrong-type" };
         let what = format_args!("must be {due}, got {}", type_name(value)).to_string();
         self.problems.add(code, at, format_args!("{what}"), hint);
@@ -224,7 +213,7 @@ impl<'a> Decoder<'a> {
             return None;
         }
         if !fits(ty, value) {
-            self.wrong(at, &expected(ty), value);
+            self.wrong(at, &expected(ty), value, hint::wrong_type(ty, value, at));
             return None;
         }
         match (ty, value) {

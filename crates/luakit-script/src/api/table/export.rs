@@ -19,7 +19,7 @@ static EXPORT_OPTIONS: Record = Record {
     fields: &[
         Field::new("name", Type::Name, "The target's name, for `--target`.")
             .default("the default target")
-            .near(&["target"]),
+            .near(&["target", "tag", "image"]),
         Field::new("platform", Type::Platform, "The platform of the image.")
             .default("the state's, else the target platform"),
         Field::new("description", Type::Name, "What the target is for, shown by `luakit validate`.").near(&["doc", "desc"]),

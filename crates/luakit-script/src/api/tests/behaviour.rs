@@ -440,3 +440,27 @@ fn long_chains_of_runs() {
     ));
     assert_eq!(evaluation.graph.len(), 20_001);
 }
+
+#[test]
+fn an_argument_read_from_args_says_nothing_of_the_others() {
+    let warnings = |script: &str| -> Vec<String> {
+        let mut with = input(&format!("bk.export(bk.scratch())\n{script}"));
+        with.args.insert("VERSION".to_owned(), "1".to_owned());
+        with.args.insert("CHANEL".to_owned(), "beta".to_owned());
+        run(with).warnings.into_iter().map(|warning| warning.message).collect()
+    };
+    assert_eq!(
+        warnings("assert(bk.args.VERSION == '1' and bk.args.CHANNEL == nil)"),
+        ["build argument `CHANEL` is given, and the script never reads it; did you mean `CHANNEL`?"]
+    );
+    assert_eq!(warnings("local args = bk.args").len(), 2);
+    for all in [
+        "for name, value in pairs(bk.args) do end",
+        "local found = 0; for name, value in bk.args do found += 1 end; assert(found == 10)",
+        "assert(next(bk.args))",
+        "assert(bk.json.encode(bk.args):find('beta'))",
+        "bk.scratch():env(bk.args)",
+    ] {
+        assert_eq!(warnings(all), Vec::<String>::new(), "{all}");
+    }
+}

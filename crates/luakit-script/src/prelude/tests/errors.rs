@@ -53,7 +53,7 @@ fn messages() {
     prelude.go_build("x", bk.scratch())
       argument 1 (builder) of prelude.go_build() must be a state, got "x"
     prelude.go_build(bk.scratch(), srcc)
-      argument 2 (src) of prelude.go_build() must be a state, got nil (is the variable's name right, and was it set?)
+      argument 2 (src) of prelude.go_build() must be a state, got nil
     prelude.go_build(bk.scratch(), bk.scratch(), { mian = "." })
       unknown option `mian` in prelude.go_build(); did you mean `main`?
     prelude.go_build(bk.scratch(), bk.scratch(), { zzzzzzzz = "." })
@@ -71,7 +71,7 @@ fn messages() {
     prelude.go_binary_app("1.22", bk.scratch(), { output = "/" })
       output in prelude.go_binary_app() must name a file
     prelude.from_alpine(3.20)
-      argument 1 (version) of prelude.from_alpine() must be a string, got number (write it in quotes: the number 3.20 is 3.2)
+      argument 1 (version) of prelude.from_alpine() must be a string, got number
     prelude.from_alpine("3.20 beta")
       argument 1 (ref) of bk.image() must be an image reference: invalid tag `3.20 beta` in the image reference
     prelude:from_alpine("3.20")
@@ -107,13 +107,13 @@ fn messages() {
     prelude.container(bk.scratch(), function() end)
       the function of prelude.container() must return a state, got nil
     prelude.multi_stage("a", "b", nil)
-      argument 3 (fn) of prelude.multi_stage() must be a function, got nil (is the variable's name right, and was it set?)
+      argument 3 (fn) of prelude.multi_stage() must be a function, got nil
     prelude.layered_copy(bk.scratch(), {}, { { from = "x", from_path = "/" } })
       mappings[1].from of prelude.layered_copy() is neither a state nor the key of a source: `x`
     prelude.layered_copy(bk.scratch(), {}, { { form = bk.scratch(), from_path = "/" } })
       unknown key `form` in mappings[1] of prelude.layered_copy(); did you mean `from`?
     prelude.layered_copy(bk.scratch(), {}, { { from = bk.scratch() } })
-      mappings[1].from_path of prelude.layered_copy() must be a path, got nil (is the variable's name right, and was it set?)
+      mappings[1].from_path of prelude.layered_copy() must be a path, got nil
     prelude.layered_copy(bk.scratch(), {}, { bk.scratch() })
       mappings[1] of prelude.layered_copy() must be a table { from =, from_path =, to_path = }, got state
     prelude.merge_multiple({})
@@ -133,41 +133,32 @@ fn messages() {
 
 #[test]
 fn the_place_is_the_scripts() {
-    insta::assert_snapshot!(error("\nlocal function app(src)\n  return prelude.go_binary_app('1.22', src, { mian = '.' })\nend\napp(bk.local_('context'))"), @"
-    error[runtime]: unknown option `mian` in prelude.go_binary_app(); did you mean `main`?
-     --> build.lua:4
+    insta::assert_snapshot!(error("\nlocal function app(src)\n  return prelude.go_binary_app('1.22', src, { mian = '.' })\nend\napp(bk.local_('context'))"), @r#"
+    error[unknown-option]: unknown option `mian` in prelude.go_binary_app(); did you mean `main`?
+     --> build.lua:4:47
       |
     4 |   return prelude.go_binary_app('1.22', src, { mian = '.' })
-      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |                                               ^^^^
     traceback:
-      luakit/prelude.lua:17 in `fail`
-      luakit/prelude.lua:232 in `check_options`
-      luakit/prelude.lua:938 in `go_binary_app`
       build.lua:4 in `app`
       build.lua:6
-    ");
+    "#);
 }
 
 #[test]
 fn a_complaint_of_bk_is_the_callers() {
-    insta::assert_snapshot!(error("prelude.python_app('3.11 slim', bk.local_('context'))"), @"
-    error[runtime]: argument 1 (ref) of bk.image() must be an image reference: invalid tag `3.11 slim-slim` in the image reference
-     --> build.lua:2
+    insta::assert_snapshot!(error("prelude.python_app('3.11 slim', bk.local_('context'))"), @r#"
+    error[bad-value]: argument 1 (ref) of bk.image() must be an image reference: invalid tag `3.11 slim-slim` in the image reference
+     --> build.lua:2:1
       |
     2 | prelude.python_app('3.11 slim', bk.local_('context'))
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-    traceback:
-      luakit/prelude.lua:17 in `fail`
-      luakit/prelude.lua:299 in `pull`
-      luakit/prelude.lua:312 in `image`
-      luakit/prelude.lua:1191 in `python_app`
-      build.lua:2
-    ");
+    "#);
 }
 
 #[test]
 fn what_a_function_of_the_script_raises_is_its_own() {
-    insta::assert_snapshot!(error("prelude.container('alpine', function(s)\n  return s:run('make', { enviroment = {} })\nend)"), @"
+    insta::assert_snapshot!(error("prelude.container('alpine', function(s)\n  return s:run('make', { enviroment = {} })\nend)"), @r#"
     error[unknown-option]: unknown option `enviroment` in run(); did you mean `env`?
      --> build.lua:3:26
       |
@@ -175,7 +166,85 @@ fn what_a_function_of_the_script_raises_is_its_own() {
       |                          ^^^^^^^^^^
     traceback:
       build.lua:3
-      luakit/prelude.lua:662 in `container`
       build.lua:2
+    "#);
+}
+
+#[test]
+fn a_wrong_argument_is_underlined() {
+    insta::assert_snapshot!(error("local base = prelude.apk_package(bk.scratch(), { 'git', 5 })"), @"
+    error[invalid-argument]: argument 2 (packages) of prelude.apk_package() must be a string or a list of strings, got table
+     --> build.lua:2:48
+      |
+    2 | local base = prelude.apk_package(bk.scratch(), { 'git', 5 })
+      |                                                ^^^^^^^^^^^^
+    ");
+    insta::assert_snapshot!(error("local s = bk.scratch()\nbk.export(prelude.go_build(s, sorce, {}))"), @"
+    error[invalid-argument]: argument 2 (src) of prelude.go_build() must be a state, got nil
+     --> build.lua:3:31
+      |
+    3 | bk.export(prelude.go_build(s, sorce, {}))
+      |                               ^^^^^
+    note: the global `sorce` is not defined
+    hint: is the variable's name right, and was it set?
+    ");
+    insta::assert_snapshot!(error("bk.export(prelude.from_alpine(3.20))"), @"
+    error[invalid-argument]: argument 1 (version) of prelude.from_alpine() must be a string, got number
+     --> build.lua:2:31
+      |
+    2 | bk.export(prelude.from_alpine(3.20))
+      |                               ^^^^
+    hint: write it in quotes: the number 3.20 is 3.2
+    ");
+    insta::assert_snapshot!(error("bk.export(prelude.form_alpine())"), @"
+    error[unknown-name]: prelude has no `form_alpine`; did you mean `from_alpine`?
+     --> build.lua:2:19
+      |
+    2 | bk.export(prelude.form_alpine())
+      |                   ^^^^^^^^^^^
+    ");
+    insta::assert_snapshot!(error("bk.export(prelude:from_alpine())"), @"
+    error[wrong-receiver]: prelude.from_alpine() must be called with `.`, not with `:`
+     --> build.lua:2:11
+      |
+    2 | bk.export(prelude:from_alpine())
+      |           ^^^^^^^^^^^^^^^^^^^^^
+    hint: write `prelude.from_alpine(…)`
+    ");
+    insta::assert_snapshot!(error("bk.export(prelude.go_build(bk.scratch(), bk.scratch(), { cwd = 3 }))"), @"
+    error[invalid-argument]: cwd in prelude.go_build() must be a path, got 3
+     --> build.lua:2:64
+      |
+    2 | bk.export(prelude.go_build(bk.scratch(), bk.scratch(), { cwd = 3 }))
+      |                                                                ^
+    ");
+}
+
+#[test]
+fn a_script_that_catches_an_error_sees_its_message() {
+    insta::assert_snapshot!(error("local ok, message = pcall(prelude.from_alpine, 5)\nerror('no: ' .. message)"), @"
+    error[runtime]: no: argument 1 (version) of prelude.from_alpine() must be a string, got number
+     --> build.lua:3
+      |
+    3 | error('no: ' .. message)
+      | ^^^^^^^^^^^^^^^^^^^^^^^^
+    ");
+}
+
+#[test]
+fn the_name_of_the_module_is_guessed() {
+    insta::assert_snapshot!(error("require('prelud')"), @"
+    error[module-not-found]: module `prelud` not found
+     --> build.lua:2:9
+      |
+    2 | require('prelud')
+      |         ^^^^^^^^
+    note: tried prelud.lua in the script's directory
+    note: tried prelud/init.lua in the script's directory
+    note: tried prelud.lua in the context
+    note: tried prelud/init.lua in the context
+    note: tried prelud.lua in Luakit's own library
+    note: tried prelud/init.lua in Luakit's own library
+    hint: did you mean `prelude`?
     ");
 }

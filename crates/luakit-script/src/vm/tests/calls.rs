@@ -28,6 +28,7 @@ fn options_are_underlined() {
       |
     2 | s:run("make", { mounts = { bk.cache("/x"), "oops" } })
       |                          ^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: mounts are made with bk.cache, bk.bind, bk.secret, bk.ssh and bk.tmpfs
     "#);
     insta::assert_snapshot!(error("local s = bk.scratch()\ns:mkdir(\"/x\", { [\"mode\"] = 0899 }):run(\"x\", { mode = 1 })"), @r#"
     error[bad-value]: mode must have octal digits, 0 to 7: `899` has `8`
@@ -95,7 +96,6 @@ fn arguments_are_underlined() {
       |
     1 | local a, b = bk.image(1), bk.image("alpine")
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-    hint: write it in quotes: "1"
     "#);
     insta::assert_snapshot!(error("bk.export(final)"), @"
     error[nil-value]: argument 1 (state) of bk.export() must be a state, got nil

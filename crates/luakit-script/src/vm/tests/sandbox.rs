@@ -283,3 +283,41 @@ fn many_loaded_texts_of_one_name_are_kept_apart_in_time() {
         "200010000\tx #20001:1: Incomplete statement: expected assignment or a function call",
     );
 }
+
+#[test]
+fn keys_beside_objects_have_an_order() {
+    check(
+        r#"
+        local t = { [bk.image("b")] = "image", z = 1, a = 2, [true] = 3, [2.5] = 4, 10, 20, [false] = 5 }
+        local seen = {}
+        for key, value in pairs(t) do
+            seen[#seen + 1] = if type(key) == "userdata" then "image" else tostring(key)
+            t[key] = nil
+        end
+        print(table.concat(seen, " "), next(t))
+        for key in pairs({ [print] = 1, b = 2 }) do print(type(key)) end
+        "#,
+        "1 2 2.5 a z false true image\tnil\nstring\nfunction",
+    );
+}
+
+#[test]
+fn keys_without_an_order_are_refused() {
+    let told = |table: &str| {
+        let (_, failure) = Run::script(format!("for key in pairs({table}) do end")).run();
+        failure
+            .map(|failure| failure.diagnostic.message.clone())
+            .unwrap_or_default()
+    };
+    insta::assert_snapshot!(told("{ [{}] = 1, [{}] = 2 }"), @"pairs() can't go through a table with several objects (a table) as keys: their order would differ from run to run");
+    insta::assert_snapshot!(told("{ [print] = 1, [bk.tmpfs('/x')] = 2 }"), @"pairs() can't go through a table with several objects (a function) as keys: their order would differ from run to run");
+    let (_, failure) = Run::script("local set = { [{}] = 1, [{}] = 2 }\nfor key in pairs(set) do end").run();
+    insta::assert_snapshot!(luakit_diagnostic::render(&failure.expect("it fails").diagnostic, luakit_diagnostic::Colour::Plain), @"
+    error[unordered-keys]: pairs() can't go through a table with several objects (a table) as keys: their order would differ from run to run
+     --> build.lua:2:18
+      |
+    2 | for key in pairs(set) do end
+      |                  ^^^
+    hint: keep the keys in a list as well, and go through that with `ipairs`
+    ");
+}
