@@ -41,6 +41,7 @@ pub(super) fn show_sum(sum: &Sum) -> String {
     let _infallible = hex::encode_to_slice(sum, &mut digits);
     let mut text = String::with_capacity(PREFIX.len() + digits.len());
     text.push_str(PREFIX);
-    text.extend(digits.iter().copied().map(char::from));
+    // Hex digits are text.
+    text.push_str(std::str::from_utf8(&digits).unwrap_or_default());
     text
 }
