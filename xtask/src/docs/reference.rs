@@ -127,6 +127,19 @@ pub(super) fn pages(api: &Api) -> anyhow::Result<Vec<Page>> {
     Ok(pages)
 }
 
+/// What a script must not rest on.
+const ORDER: &str = "
+## The order of a table's keys
+
+The same script and arguments give the same definition, byte for byte. A table whose keys are strings, numbers and booleans is
+gone through in the same order in every run. Objects as keys have no such order of their own, so `pairs` gives them one: states
+and platforms come after all other keys, states in the order in which they were made, platforms by name. With several
+other objects as keys (tables, functions, mounts) `pairs` is an error: keep them in a list beside the table.
+
+This holds for `pairs` alone. Of a table with objects as keys, `for key in t do` without `pairs` and `next(t)` go by the objects'
+addresses, which differ from run to run. What a weak table (`__mode`) still holds is not fixed either.
+";
+
 /// The list of pages.
 pub(super) fn index(pages: &[Page]) -> String {
     let mut out = head("Reference");
@@ -142,6 +155,7 @@ pub(super) fn index(pages: &[Page]) -> String {
             .unwrap_or(page.name);
         let _ = writeln!(out, "- [{title}]({}.md): {}", page.name, page.summary);
     }
+    out.push_str(ORDER);
     out
 }
 

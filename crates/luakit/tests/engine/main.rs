@@ -18,4 +18,5 @@ mod failures;
 mod git;
 mod multi_platform;
 mod outputs;
+mod prelude;
 mod workbench;

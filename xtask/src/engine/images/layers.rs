@@ -89,6 +89,7 @@ pub(super) fn all() -> Vec<Recipe> {
                     "netbase",
                     "python3",
                     "python3-pip",
+                    "python3-venv",
                     "tzdata",
                 ]),
                 include_str!("files/python.sh"),
