@@ -1,7 +1,8 @@
 //! Luakit's own library: modules in Lua that every script can `require`.
 //!
-//! It is written on the public `bk` API, and knows nothing that a script doesn't. Each module is one chunk, whose
-//! parts are files of their own in `prelude/`; the order matters, for a part uses the locals of those before it.
+//! It is written on the public `bk` API; all that it is given besides is what it raises errors with
+//! (`vm::modules`). Each module is one chunk, whose parts are files of their own in `prelude/`; the order matters,
+//! for a part uses the locals of those before it.
 
 /// The module `prelude`.
 const PRELUDE: &str = concat!(

@@ -1,4 +1,4 @@
--- Luakit's prelude: recurring builds as functions, written on the public `bk` API alone.
+-- Luakit's prelude: recurring builds as functions, written on the public `bk` API.
 --
 -- The files of this directory are one chunk, joined in the order that `prelude.rs` gives; this one comes
 -- first. It holds what the others check their arguments with. The `---` comments are the documentation:
