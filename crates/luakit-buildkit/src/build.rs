@@ -1,23 +1,27 @@
-//! One build, from definitions to exported results.
+//! One build, from a frontend's definitions to exported results.
 //!
-//! Everything that can be wrong with a request is found before the engine hears of it. Then three calls run
-//! side by side: the session, the status stream and `Solve`, while [`frontend`] acts as the build's
-//! frontend. The build is one future: dropping it closes the calls, and the engine cancels. After a failure
-//! the others get a bounded time to say more, so that nothing waits forever.
+//! Three calls run side by side: the session, the status stream and `Solve`. A `Solve` with neither definition nor
+//! frontend makes the engine wait for gateway calls that carry the build's id: the caller is the frontend, so that
+//! image configs and several platforms can be returned. What can be found wrong before the engine hears of it is. The
+//! build is one future: dropping it closes the calls, and the engine cancels. After a failure the others get a bounded
+//! time to say more, so that nothing waits forever.
 
-mod caps;
-mod digests;
-mod frontend;
+pub(crate) mod caps;
+pub(crate) mod check;
+pub(crate) mod digests;
+mod result;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use luakit_llb::Platform;
-use luakit_llb::definition::check_size;
-use luakit_proto::control::{SolveRequest, StatusRequest, StatusResponse};
-use luakit_proto::{Message as _, gateway, pb};
+use luakit_frontend::Solver as _;
+use luakit_llb::{Definition, Platform};
+use luakit_proto::control::{CacheOptions, SolveRequest, StatusRequest, StatusResponse};
+use luakit_proto::{control, gateway, rpc, sourcepolicy};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -25,12 +29,12 @@ use tokio::task::JoinHandle;
 use crate::engine::Engine;
 use crate::error::{self, BuildError};
 use crate::export::{Export, Prepared};
+use crate::gateway::{Gateway, GatewayError, Refusal, ResultRef, Setting};
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
 use crate::session::auth::RegistryAccess;
 use crate::session::{Failures, Offer, Session};
-use digests::Digests;
 
 /// How long the engine may take to end a build that has failed on our side.
 const GRACE: Duration = Duration::from_secs(5);
@@ -38,11 +42,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long the status stream may be silent after the build's end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// What to build.
+/// What surrounds a build's definitions.
 #[derive(Default)]
 pub struct BuildRequest {
-    /// The results, one for each platform. Several make one multi-platform result and need a platform each.
-    pub results: Vec<PlatformResult>,
     /// Local directories by the names that the definitions use.
     pub locals: BTreeMap<String, PathBuf>,
     /// Where the result goes; none means that it only has to succeed.
@@ -51,15 +53,45 @@ pub struct BuildRequest {
     pub registries: Option<RegistryAccess>,
     /// What the build may do beyond the usual: `network.host`, `security.insecure`.
     pub entitlements: Vec<String>,
+    /// Where cache may come from.
+    pub cache_imports: Vec<CacheEntry>,
+    /// Where the build's cache goes.
+    pub cache_exports: Vec<CacheEntry>,
+    /// What the engine's own part of a build listens to, by BuildKit's names: `attest:provenance`, …
+    pub attributes: BTreeMap<String, String>,
+    /// Which sources may be used, and as what.
+    pub source_policy: Option<sourcepolicy::Policy>,
+    /// Whether images are looked up anew though the engine has copies of them.
+    pub pull: bool,
 }
 
-/// One platform's part of a result.
-#[derive(Debug, Clone, Default)]
-pub struct PlatformResult {
+/// One place of cache.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CacheEntry {
+    /// Its kind: `registry`, `local`, `inline`, `gha`, `s3`, `azblob`.
+    pub kind: String,
+    /// What that kind takes, by BuildKit's names.
+    pub attrs: BTreeMap<String, String>,
+}
+
+/// A definition that is ready, for [`Engine::solve`].
+#[derive(Debug, Clone)]
+pub struct PlatformDefinition {
     /// Its platform.
     pub platform: Option<Platform>,
-    /// What it consists of; an empty definition is an empty file system.
-    pub definition: pb::Definition,
+    /// What it consists of.
+    pub definition: Definition,
+    /// The image's config, as JSON; the exporter adds the layers.
+    pub image_config: Option<Vec<u8>>,
+}
+
+/// One platform's part of what a frontend returns.
+#[derive(Debug, Clone, Default)]
+pub struct PlatformResult {
+    /// Its platform; several results need one each, all different.
+    pub platform: Option<Platform>,
+    /// What was solved.
+    pub result: ResultRef,
     /// The image's config, as JSON; the exporter adds the layers.
     pub image_config: Option<Vec<u8>>,
 }
@@ -71,23 +103,105 @@ pub struct BuildResponse {
     pub exporter: BTreeMap<String, String>,
 }
 
+/// Why a frontend returns nothing.
+#[derive(Debug)]
+pub enum FrontendError<E> {
+    /// The gateway didn't do what it was asked for.
+    Gateway(GatewayError),
+    /// Its own reason.
+    Own(E),
+}
+
+impl<E> From<GatewayError> for FrontendError<E> {
+    fn from(error: GatewayError) -> Self {
+        Self::Gateway(error)
+    }
+}
+
+/// Why a build that a frontend is part of gives nothing.
+#[derive(Debug)]
+pub enum BuildFailure<E> {
+    /// The build failed.
+    Build(BuildError),
+    /// The frontend did, by its own reason.
+    Frontend(E),
+}
+
+impl<E> From<BuildError> for BuildFailure<E> {
+    fn from(error: BuildError) -> Self {
+        Self::Build(error)
+    }
+}
+
 impl Engine {
-    /// Builds, and tells `observer` what happens.
-    pub async fn build(
+    /// Builds definitions that are ready, one for each platform, and tells `observer` what happens.
+    pub async fn solve(
         &self,
         request: BuildRequest,
+        definitions: Vec<PlatformDefinition>,
         observer: &mut (dyn FnMut(Event) + Send),
     ) -> Result<BuildResponse, BuildError> {
-        check(&request)?;
+        check::check_platforms(definitions.iter().map(|d| d.platform.as_ref()))?;
+        let given = Setting {
+            locals: request.locals.keys().cloned().collect(),
+            entitlements: request.entitlements.clone(),
+            ..Setting::default()
+        };
+        for definition in &definitions {
+            check::check_definition(definition.definition.message(), &given)?;
+        }
+        let frontend = |gateway: Gateway| async move {
+            let sent = definitions.iter().map(|d| d.definition.clone()).collect();
+            let refs = gateway.solve(sent).await?;
+            let result = |(d, result): (PlatformDefinition, ResultRef)| PlatformResult {
+                platform: d.platform,
+                result,
+                image_config: d.image_config,
+            };
+            Ok(definitions.into_iter().zip(refs).map(result).collect())
+        };
+        let built = self
+            .build::<std::convert::Infallible, _>(request, frontend, observer)
+            .await;
+        built.map_err(|failure| match failure {
+            BuildFailure::Build(error) => error,
+            BuildFailure::Frontend(never) => match never {},
+        })
+    }
+
+    /// Builds what `frontend` returns, and tells `observer` what happens.
+    pub async fn build<E, F>(
+        &self,
+        request: BuildRequest,
+        frontend: impl FnOnce(Gateway) -> F + Send,
+        observer: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<BuildResponse, BuildFailure<E>>
+    where
+        E: fmt::Display + Send,
+        F: Future<Output = Result<Vec<PlatformResult>, FrontendError<E>>> + Send,
+    {
+        check::check_locals(&request.locals)?;
         let BuildRequest {
-            results,
             locals,
             exports,
             registries,
             entitlements,
+            cache_imports,
+            cache_exports,
+            attributes,
+            source_policy,
+            pull,
         } = request;
         let prepared = Prepared::new(exports, self.endpoint())?;
-        let digests = Digests::new(results.iter().map(|r| &r.definition));
+        let setting = Arc::new(Setting {
+            engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
+            exports: prepared.exporters.len(),
+            locals: locals.keys().cloned().collect(),
+            entitlements: entitlements.clone(),
+            cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
+            resolve_mode: if pull { "pull" } else { "default" },
+            digests: Mutex::default(),
+        });
         let failures = Failures::default();
         let (skipped, mut skips) = mpsc::unbounded_channel();
         let shared_key = shared_key(&locals);
@@ -100,7 +214,22 @@ impl Engine {
         };
         let session = Session::new(offer, shared_key);
         let id = random_id();
-        let request = solve_request(&id, &session.id, &prepared, entitlements);
+        let first = prepared.exporters.first().cloned().unwrap_or_default();
+        let request = SolveRequest {
+            r#ref: id.clone(),
+            session: session.id.clone(),
+            exporter_deprecated: first.r#type,
+            exporter_attrs_deprecated: first.attrs,
+            exporters: prepared.exporters.clone(),
+            entitlements,
+            frontend_attrs: attributes.into_iter().collect(),
+            cache: Some(CacheOptions {
+                exports: cache_exports.into_iter().map(CacheEntry::into_control).collect(),
+                imports: cache_imports.into_iter().map(CacheEntry::into_control).collect(),
+            }),
+            source_policy,
+            ..SolveRequest::default()
+        };
 
         let session = Background::spawn(session.run(self.control()));
         let (send_status, mut statuses) = mpsc::unbounded_channel();
@@ -108,12 +237,19 @@ impl Engine {
         let mut control = self.control();
         let solve = control.solve(request);
         tokio::pin!(solve);
-        let frontend = frontend::run(self, &id, &results, prepared.exporters.len());
+        let frontend = run_frontend(self, &id, &setting, frontend);
         tokio::pin!(frontend);
 
-        let ours = |digest| digests.ours(digest);
+        let digests = Arc::clone(&setting);
+        let ours = move |digest| {
+            digests
+                .digests
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .ours(digest)
+        };
         let mut tracker = Tracker::default();
-        let mut cause: Option<frontend::Failure> = None;
+        let mut cause: Option<FrontendError<E>> = None;
         let mut returned = false;
         let deadline = tokio::time::sleep(GRACE);
         tokio::pin!(deadline);
@@ -140,7 +276,9 @@ impl Engine {
         };
         if solved.is_err() && !returned {
             // The engine may end the build that we failed before it answers us.
-            if let Ok(Err(failure @ frontend::Failure::Build(_))) = tokio::time::timeout(GRACE, frontend).await {
+            if let Ok(Err(failure)) = tokio::time::timeout(GRACE, frontend).await
+                && !matches!(failure, FrontendError::Gateway(GatewayError(Refusal::Status(_))))
+            {
                 cause = Some(failure);
             }
         }
@@ -161,7 +299,8 @@ impl Engine {
             digest: &ours,
         };
         let status = match (cause, solved) {
-            (Some(frontend::Failure::Build(error)), _) => return Err(error),
+            (Some(FrontendError::Own(error)), _) => return Err(BuildFailure::Frontend(error)),
+            (Some(FrontendError::Gateway(GatewayError(Refusal::Build(error)))), _) => return Err(error.into()),
             // The engine has the result, so at most our call to return it went wrong.
             (_, Ok(response)) => {
                 prepared.commit()?;
@@ -170,90 +309,74 @@ impl Engine {
                 });
             }
             // The gateway's own answer says more than the end of the build that followed from it.
-            (Some(frontend::Failure::Status(status)), Err(_)) | (None, Err(status)) => status,
+            (Some(FrontendError::Gateway(GatewayError(Refusal::Status(status)))), Err(_)) | (None, Err(status)) => {
+                status
+            }
         };
-        Err(error::read(&status, context))
+        Err(error::read(&status, context).into())
     }
 }
 
-/// Finds what is wrong with a request by itself.
-fn check(request: &BuildRequest) -> Result<(), BuildError> {
-    let wrong = |text: &str| Err(BuildError::Request(text.to_owned()));
-    if request.results.is_empty() {
-        return wrong("there is nothing to build");
-    }
-    if request.results.len() > 1 {
-        let platforms: BTreeSet<_> = request.results.iter().filter_map(|r| r.platform.as_ref()).collect();
-        if platforms.len() != request.results.len() {
-            return wrong("several results need a platform each, all different");
-        }
-    }
-    for (name, path) in &request.locals {
-        let failed = |source| BuildError::LocalDir {
-            name: name.clone(),
-            path: path.clone(),
-            source,
-        };
-        let metadata = std::fs::metadata(path).map_err(failed)?;
-        if !metadata.is_dir() {
-            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
-        }
-    }
-    for result in &request.results {
-        let definition = &result.definition;
-        check_size(definition)?;
-        for bytes in &definition.def {
-            let op = pb::Op::decode(bytes.as_slice())
-                .map_err(|e| BuildError::Definition(format!("an op can't be decoded: {e}")))?;
-            let vertex = || format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
-            check_op(&op, vertex, request)?;
-        }
-    }
+/// Runs the frontend of the build `id`, and returns what it returns, or the error that prevents it, to the engine.
+async fn run_frontend<E: fmt::Display, F>(
+    engine: &Engine,
+    id: &str,
+    setting: &Arc<Setting>,
+    frontend: impl FnOnce(Gateway) -> F,
+) -> Result<(), FrontendError<E>>
+where
+    F: Future<Output = Result<Vec<PlatformResult>, FrontendError<E>>>,
+{
+    let gateway = Gateway::open(engine.connection.clone(), Some(id.to_owned()), Arc::clone(setting));
+    let gateway = gateway.await.map_err(GatewayError::from)?;
+    let results = frontend(gateway.clone()).await.and_then(|results| {
+        let platforms = check::check_platforms(results.iter().map(|r| r.platform.as_ref()));
+        platforms.map_err(GatewayError::from)?;
+        Ok(results)
+    });
+    let request = match &results {
+        Ok(results) => gateway::ReturnRequest {
+            result: Some(result::message(results)),
+            error: None,
+        },
+        Err(failure) => gateway::ReturnRequest {
+            result: None,
+            error: Some(failure.to_wire()),
+        },
+    };
+    // Without this the engine would wait for us.
+    let returned = gateway.finish(request).await;
+    results?;
+    returned.map_err(GatewayError::from)?;
     Ok(())
 }
 
-/// Finds what a step needs that the request doesn't give.
-fn check_op(op: &pb::Op, vertex: impl Fn() -> String, request: &BuildRequest) -> Result<(), BuildError> {
-    match &op.op {
-        Some(pb::op::Op::Source(source)) => {
-            if let Some(name) = source.identifier.strip_prefix("local://")
-                && !request.locals.contains_key(name)
-            {
-                return Err(BuildError::MissingLocal {
-                    name: name.to_owned(),
-                    vertex: vertex(),
-                });
-            }
+impl<E: fmt::Display> FrontendError<E> {
+    fn to_wire(&self) -> rpc::Status {
+        match self {
+            Self::Gateway(error) => error.to_wire(),
+            Self::Own(error) => rpc::Status {
+                code: tonic::Code::FailedPrecondition as i32,
+                message: error.to_string(),
+                details: Vec::new(),
+            },
         }
-        Some(pb::op::Op::Exec(exec)) => {
-            let wants = [
-                ("network.host", exec.network == pb::NetMode::Host as i32),
-                ("security.insecure", exec.security == pb::SecurityMode::Insecure as i32),
-            ];
-            for (entitlement, wanted) in wants {
-                if wanted && !request.entitlements.iter().any(|given| given == entitlement) {
-                    return Err(BuildError::NotAllowed {
-                        entitlement,
-                        vertex: vertex(),
-                    });
-                }
-            }
-        }
-        _ => {}
     }
-    Ok(())
 }
 
-fn solve_request(id: &str, session: &str, prepared: &Prepared, entitlements: Vec<String>) -> SolveRequest {
-    let first = prepared.exporters.first().cloned().unwrap_or_default();
-    SolveRequest {
-        r#ref: id.to_owned(),
-        session: session.to_owned(),
-        exporter_deprecated: first.r#type,
-        exporter_attrs_deprecated: first.attrs,
-        exporters: prepared.exporters.clone(),
-        entitlements,
-        ..SolveRequest::default()
+impl CacheEntry {
+    fn into_control(self) -> control::CacheOptionsEntry {
+        control::CacheOptionsEntry {
+            r#type: self.kind,
+            attrs: self.attrs.into_iter().collect(),
+        }
+    }
+
+    fn into_gateway(self) -> gateway::CacheOptionsEntry {
+        gateway::CacheOptionsEntry {
+            r#type: self.kind,
+            attrs: self.attrs.into_iter().collect(),
+        }
     }
 }
 
@@ -286,49 +409,6 @@ async fn follow_status(
     Ok(())
 }
 
-/// The metadata of a result: configs by platform.
-fn result_metadata(results: &[PlatformResult]) -> BTreeMap<String, Vec<u8>> {
-    let several = results.len() > 1;
-    let mut metadata = BTreeMap::new();
-    let mut platforms = Vec::new();
-    for result in results {
-        if let Some(config) = &result.image_config {
-            let key = match &result.platform {
-                Some(platform) if several => format!("containerimage.config/{platform}"),
-                _ => "containerimage.config".to_owned(),
-            };
-            metadata.insert(key, config.clone());
-        }
-        if let Some(platform) = &result.platform {
-            let mut oci = serde_json::json!({ "architecture": platform.arch(), "os": platform.os() });
-            if !platform.variant().is_empty()
-                && let Some(map) = oci.as_object_mut()
-            {
-                map.insert("variant".to_owned(), platform.variant().into());
-            }
-            platforms.push(serde_json::json!({ "ID": platform.to_string(), "Platform": oci }));
-        }
-    }
-    if !platforms.is_empty() {
-        let json = serde_json::json!({ "Platforms": platforms }).to_string();
-        metadata.insert("refs.platforms".to_owned(), json.into_bytes());
-    }
-    metadata
-}
-
-/// The refs of a result, in the shape that its number of platforms has.
-fn result_refs(results: &[PlatformResult], refs: Vec<gateway::Ref>) -> Option<gateway::result::Result> {
-    if results.len() > 1 {
-        let named = results
-            .iter()
-            .zip(refs)
-            .filter_map(|(result, r)| Some((result.platform.as_ref()?.to_string(), r)));
-        let refs = luakit_proto::map::entries(named);
-        return Some(gateway::result::Result::Refs(gateway::RefMap { refs }));
-    }
-    refs.into_iter().next().map(gateway::result::Result::Ref)
-}
-
 /// A task that ends with its handle.
 struct Background<T>(JoinHandle<T>);
 
@@ -341,100 +421,5 @@ impl<T: Send + 'static> Background<T> {
 impl<T> Drop for Background<T> {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn result(platform: &str, config: &str) -> PlatformResult {
-        PlatformResult {
-            platform: platform.parse().ok(),
-            image_config: Some(config.as_bytes().to_vec()),
-            ..PlatformResult::default()
-        }
-    }
-
-    fn shown(results: &[PlatformResult]) -> String {
-        let line = |(k, v): (String, Vec<u8>)| format!("{k} = {}", String::from_utf8_lossy(&v));
-        result_metadata(results)
-            .into_iter()
-            .map(line)
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
-    #[test]
-    fn metadata_for_one_and_for_several() {
-        insta::assert_snapshot!(shown(&[result("linux/amd64", "{}")]), @r#"
-        containerimage.config = {}
-        refs.platforms = {"Platforms":[{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}
-        "#);
-        insta::assert_snapshot!(shown(&[result("linux/arm/v7", "a"), result("linux/amd64", "b")]), @r#"
-        containerimage.config/linux/amd64 = b
-        containerimage.config/linux/arm/v7 = a
-        refs.platforms = {"Platforms":[{"ID":"linux/arm/v7","Platform":{"architecture":"arm","os":"linux","variant":"v7"}},{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}
-        "#);
-    }
-
-    #[test]
-    fn requests_are_checked() {
-        let local = pb::Op {
-            op: Some(pb::op::Op::Source(pb::SourceOp {
-                identifier: "local://context".into(),
-                attrs: Vec::new(),
-            })),
-            ..pb::Op::default()
-        };
-        let with = |def: Vec<u8>| BuildRequest {
-            results: vec![PlatformResult {
-                definition: pb::Definition {
-                    def: vec![def],
-                    ..pb::Definition::default()
-                },
-                ..PlatformResult::default()
-            }],
-            ..BuildRequest::default()
-        };
-        let exec = |network: pb::NetMode, security: pb::SecurityMode| {
-            let exec = pb::ExecOp {
-                network: network as i32,
-                security: security as i32,
-                ..pb::ExecOp::default()
-            };
-            let op = pb::Op {
-                op: Some(pb::op::Op::Exec(exec)),
-                ..pb::Op::default()
-            };
-            op.encode_to_vec()
-        };
-        let mut given = with(local.encode_to_vec());
-        given.locals.insert("context".into(), "/nonexistent".into());
-        let twice = BuildRequest {
-            results: vec![result("linux/amd64", ""), result("linux/amd64", "")],
-            ..BuildRequest::default()
-        };
-        let requests = [
-            BuildRequest::default(),
-            twice,
-            with(b"\xff".to_vec()),
-            with(local.encode_to_vec()),
-            given,
-            with(vec![0; luakit_llb::definition::SOLVE_LIMIT]),
-            with(exec(pb::NetMode::Host, pb::SecurityMode::Sandbox)),
-            with(exec(pb::NetMode::Unset, pb::SecurityMode::Insecure)),
-        ];
-        let errors = requests.map(|r| check(&r).unwrap_err().to_string());
-        insta::assert_snapshot!(errors.join("\n"), @r#"
-        there is nothing to build
-        several results need a platform each, all different
-        malformed definition: an op can't be decoded: failed to decode Protobuf message: invalid varint
-        the definition needs the local directory `context`, which was not given
-        can't open `/nonexistent`, given as the local directory `context`: No such file or directory (os error 2)
-        the definition has 16711685 bytes, and an engine takes 16711680 at most
-        a step needs `network.host`, which the build is not allowed
-        a step needs `security.insecure`, which the build is not allowed
-        "#);
     }
 }

@@ -1,8 +1,9 @@
 //! Between a script and an engine: what is built, for which platforms, and what its references mean.
 //!
 //! A script's exports become planned outputs (`targets`), the images that they reach are resolved (`resolve`) or
-//! taken from the lock file (`lock`), and definitions are marshalled (`plan`). Ignore files (`ignore`) say what of
-//! a context is left out. `credentials` and `token` are how registries let us in. What this crate reads of the machine comes in as parameters: it knows no environment, no
+//! taken from the lock file (`lock`), and definitions are marshalled (`plan`) and solved (`solver`). Ignore files
+//! (`ignore`) say what of a context is left out. `credentials` and `token` are how registries let us in. What this crate
+//! reads of the machine comes in as parameters: it knows no environment, no
 //! terminal, and not which engine builds.
 
 pub mod credentials;
@@ -13,9 +14,11 @@ pub mod lock;
 pub mod plan;
 mod public_url;
 pub mod resolve;
+pub mod solver;
 pub mod targets;
 pub mod token;
 
 pub use document::{DocumentError, Problem, ProblemKind};
 pub use plan::{Output, Plan, PlanError, Request};
+pub use solver::{References, Solver};
 pub use targets::{Selection, TargetError};

@@ -170,6 +170,12 @@ impl Plan {
             .map(|(planned, _, export)| (export.name.as_deref(), &planned.platform))
     }
 
+    /// Annotations of what is built, by target and platform as [`Plan::planned`] has them.
+    pub fn annotations(&self) -> impl Iterator<Item = (&Platform, &BTreeMap<String, String>)> {
+        self.each()
+            .map(|(planned, _, export)| (&planned.platform, &export.config.annotations))
+    }
+
     /// Keeps only the outputs for which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(Option<&str>, &Platform) -> bool) {
         let evaluations = &self.evaluations;
@@ -207,8 +213,11 @@ impl Plan {
             let (graph, state) = (&evaluation.graph, export.state);
             let reached = graph.reached(state, &planned.images).images.into_iter();
             let resolved = |(reference, platform): (Reference, Platform)| {
-                let image = pins.image(&reference, &platform)?;
-                Some((reference.with_digest(image.digest.clone()), platform))
+                let reference = match &pins.image(&reference, &platform)?.digest {
+                    Some(digest) => reference.with_digest(digest.clone()),
+                    None => reference,
+                };
+                Some((reference, platform))
             };
             Output {
                 name: export.name.clone(),

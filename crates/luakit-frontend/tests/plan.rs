@@ -120,7 +120,7 @@ fn every_platform_reaches_its_own_images_and_is_marshalled_with_them() {
             platform.arch()
         );
         let image = ResolvedImage {
-            digest: format!("sha256:{n:064}").parse().unwrap(),
+            digest: format!("sha256:{n:064}").parse().ok(),
             config: config.into_bytes(),
         };
         pins.insert_image(reference, platform, image);

@@ -15,8 +15,9 @@ use crate::reference::{ImageDigest, Reference};
 /// What a registry knows an image as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedImage {
-    /// The digest of what the reference points at: the index, where there is one, not the platform's manifest.
-    pub digest: ImageDigest,
+    /// The digest of what the reference points at: the index, where there is one, not the platform's manifest. `None`
+    /// for an image that only an engine's own store has, where nothing is known by a digest.
+    pub digest: Option<ImageDigest>,
     /// The image config of the platform's manifest: JSON, byte for byte as the registry has it.
     pub config: Vec<u8>,
 }

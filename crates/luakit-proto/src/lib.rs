@@ -13,6 +13,7 @@ pub use generated::grpc::health::v1 as health;
 pub use generated::moby::buildkit::v1 as control;
 pub use generated::moby::buildkit::v1::apicaps;
 pub use generated::moby::buildkit::v1::frontend as gateway;
+pub use generated::moby::buildkit::v1::sourcepolicy;
 pub use generated::moby::buildkit::v1::types as worker;
 pub use generated::moby::filesync::v1 as filesync;
 pub use generated::pb;
@@ -51,6 +52,9 @@ mod generated {
                 }
                 pub mod frontend {
                     include!("generated/moby.buildkit.v1.frontend.rs");
+                }
+                pub mod sourcepolicy {
+                    include!("generated/moby.buildkit.v1.sourcepolicy.rs");
                 }
                 pub mod types {
                     include!("generated/moby.buildkit.v1.types.rs");

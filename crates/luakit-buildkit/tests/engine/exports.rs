@@ -55,15 +55,15 @@ fn configs(files: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, serde_json::Va
     manifests.into_iter().map(config).collect()
 }
 
-fn image(platform: &str, entrypoint: &str) -> PlatformResult {
+fn image(platform: &str, entrypoint: &str) -> PlatformDefinition {
     let (os, arch) = platform.split_once('/').unwrap();
     let config = serde_json::json!({
         "os": os, "architecture": arch, "config": { "Entrypoint": [entrypoint] },
         "rootfs": { "type": "layers", "diff_ids": [] },
     });
-    PlatformResult {
+    PlatformDefinition {
         platform: Some(platform.parse().unwrap()),
-        definition: Node::file("/hello", format!("for {platform}")).definition(),
+        definition: read(&Node::file("/hello", format!("for {platform}")).definition()),
         image_config: Some(config.to_string().into_bytes()),
     }
 }
@@ -151,7 +151,7 @@ async fn an_oci_archive_with_its_config() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image.tar");
     let mut request = request(pb::Definition::default());
-    request.results = vec![image("linux/amd64", "/app")];
+    request.definitions = vec![image("linux/amd64", "/app")];
     request
         .exports
         .push(to_archive(Archive::Oci, &path, &[("name", "example.org/x:1")]));
@@ -172,9 +172,9 @@ async fn several_platforms() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image.tar");
     let results = vec![image("linux/amd64", "/on-amd64"), image("linux/arm64", "/on-arm64")];
-    let mut both = BuildRequest {
-        results: results.clone(),
-        ..BuildRequest::default()
+    let mut both = Job {
+        definitions: results.clone(),
+        ..Job::default()
     };
     both.exports.push(to_archive(Archive::Oci, &path, &[]));
     build(both).await.0.unwrap();
@@ -182,9 +182,9 @@ async fn several_platforms() {
     let entrypoints: Vec<_> = configs.values().map(|c| c["config"]["Entrypoint"][0].clone()).collect();
     assert_eq!(entrypoints, ["/on-amd64", "/on-arm64"]);
 
-    let mut split = BuildRequest {
-        results,
-        ..BuildRequest::default()
+    let mut split = Job {
+        definitions: results,
+        ..Job::default()
     };
     split.exports.push(to_dir(&dir.path().join("split")));
     build(split).await.0.unwrap();
@@ -195,9 +195,9 @@ async fn several_platforms() {
 #[tokio::test]
 async fn an_image_in_dockers_store() {
     let name = format!("luakit-test/{}:1", fresh());
-    let mut request = BuildRequest {
-        results: vec![image("linux/amd64", "/app")],
-        ..BuildRequest::default()
+    let mut request = Job {
+        definitions: vec![image("linux/amd64", "/app")],
+        ..Job::default()
     };
     let attrs = BTreeMap::from([("name".to_owned(), name.clone())]);
     request.exports.push(Export {

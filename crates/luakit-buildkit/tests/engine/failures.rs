@@ -162,7 +162,8 @@ async fn a_dropped_build_ends_on_the_engine() {
     let mark = fresh();
     let node = Node::image(ALPINE, HERE).run(&format!("exec sh -c 'sleep 1000; :' {mark}"), HERE);
     let engine = Engine::connect(&endpoint()).await.unwrap();
-    let task = tokio::spawn(async move { engine.build(request(node.definition()), &mut |_| {}).await });
+    let job = request(node.definition());
+    let task = tokio::spawn(async move { engine.solve(job.around, job.definitions, &mut |_| {}).await });
     assert!(soon(|| running(&mark)).await, "the step starts");
     task.abort();
     assert!(soon(|| !running(&mark)).await, "the step ends");

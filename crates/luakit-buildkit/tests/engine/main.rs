@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use luakit_buildkit::progress::plain::PlainProgress;
 use luakit_buildkit::progress::{Event, Update};
 use luakit_buildkit::{
-    Archive, BuildError, BuildRequest, BuildResponse, Endpoint, Engine, Export, ExportKind, FileOutput, PlatformResult,
+    Archive, BuildError, BuildRequest, BuildResponse, Endpoint, Engine, Export, ExportKind, FileOutput,
+    PlatformDefinition,
 };
-use luakit_proto::pb;
+use luakit_llb::Definition;
+use luakit_proto::{Message as _, pb};
 
 /// No build here takes longer.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -45,11 +47,32 @@ impl Heard {
     }
 }
 
-async fn build(request: BuildRequest) -> (Result<BuildResponse, BuildError>, Heard) {
+/// What is built, and what surrounds it.
+#[derive(Default)]
+struct Job {
+    definitions: Vec<PlatformDefinition>,
+    around: BuildRequest,
+}
+
+impl std::ops::Deref for Job {
+    type Target = BuildRequest;
+
+    fn deref(&self) -> &BuildRequest {
+        &self.around
+    }
+}
+
+impl std::ops::DerefMut for Job {
+    fn deref_mut(&mut self) -> &mut BuildRequest {
+        &mut self.around
+    }
+}
+
+async fn build(request: Job) -> (Result<BuildResponse, BuildError>, Heard) {
     build_at(&endpoint(), request).await
 }
 
-async fn build_at(endpoint: &Endpoint, request: BuildRequest) -> (Result<BuildResponse, BuildError>, Heard) {
+async fn build_at(endpoint: &Endpoint, request: Job) -> (Result<BuildResponse, BuildError>, Heard) {
     let engine = Engine::connect(endpoint).await.unwrap();
     let mut heard = Heard::default();
     let result = {
@@ -57,22 +80,31 @@ async fn build_at(endpoint: &Endpoint, request: BuildRequest) -> (Result<BuildRe
             Event::Update(update) => heard.updates.push(update),
             Event::SkippedDevice { path, .. } => heard.skipped.push(path),
         };
-        tokio::time::timeout(LONGEST, engine.build(request, &mut observer))
-            .await
-            .expect("a hang")
+        tokio::time::timeout(
+            LONGEST,
+            engine.solve(request.around, request.definitions, &mut observer),
+        )
+        .await
+        .expect("a hang")
     };
     (result, heard)
 }
 
+/// A message as a definition.
+fn read(message: &pb::Definition) -> Definition {
+    Definition::from_bytes(&message.encode_to_vec()).unwrap()
+}
+
 /// A request for one definition.
-fn request(definition: pb::Definition) -> BuildRequest {
-    let result = PlatformResult {
-        definition,
-        ..PlatformResult::default()
+fn request(definition: pb::Definition) -> Job {
+    let definition = PlatformDefinition {
+        platform: None,
+        definition: read(&definition),
+        image_config: None,
     };
-    BuildRequest {
-        results: vec![result],
-        ..BuildRequest::default()
+    Job {
+        definitions: vec![definition],
+        around: BuildRequest::default(),
     }
 }
 

@@ -107,8 +107,14 @@ impl Entries {
         let name = format!("image `{reference}` for {platform}");
         self.first(&name, digest.as_str(), table)?;
         let config = config?;
-        self.pins
-            .insert_image(reference, platform, ResolvedImage { digest, config });
+        self.pins.insert_image(
+            reference,
+            platform,
+            ResolvedImage {
+                digest: Some(digest),
+                config,
+            },
+        );
         Some(())
     }
 

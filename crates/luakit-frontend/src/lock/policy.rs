@@ -39,20 +39,21 @@ pub fn source_policy(pins: &Pins) -> Result<String, PolicyError> {
     let mut rules = Vec::new();
     let mut last: Option<(&Reference, &Platform, &ImageDigest)> = None;
     for (reference, platform, image) in pins.images() {
+        let Some(pin) = &image.digest else { continue };
         match last {
-            Some((same, _, digest)) if same == reference && *digest == image.digest => continue,
+            Some((same, _, digest)) if same == reference && digest == pin => continue,
             Some((same, other, digest)) if same == reference => {
                 return Err(PolicyError::PlatformsDisagree {
                     reference: Box::new(reference.clone()),
                     first: Box::new((other.clone(), digest.clone())),
-                    second: Box::new((platform.clone(), image.digest.clone())),
+                    second: Box::new((platform.clone(), pin.clone())),
                 });
             }
             _ => {}
         }
-        last = Some((reference, platform, &image.digest));
+        last = Some((reference, platform, pin));
         if reference.digest().is_none() {
-            let pinned = reference.with_digest(image.digest.clone());
+            let pinned = reference.with_digest(pin.clone());
             rules.push(convert(
                 &exact(&format!("docker-image://{reference}")),
                 &json!({ "identifier": format!("docker-image://{pinned}") }),

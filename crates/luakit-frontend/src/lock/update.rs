@@ -194,9 +194,9 @@ pub fn diff(old: &Pins, new: &Pins) -> Vec<Change> {
 
 /// Each pin by its kind and name.
 fn facts(pins: &Pins) -> BTreeMap<(u8, String), String> {
-    let images = pins.images().map(|(reference, platform, image)| {
+    let images = pins.images().filter_map(|(reference, platform, image)| {
         let subject = format!("image {} {platform}", reference.familiar());
-        ((0, subject), image.digest.to_string())
+        Some(((0, subject), image.digest.as_ref()?.to_string()))
     });
     let commits = pins
         .commits()

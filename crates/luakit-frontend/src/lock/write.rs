@@ -11,11 +11,13 @@ use luakit_llb::Pins;
 pub fn write(pins: &Pins) -> String {
     let mut text = "version = 1\n".to_owned();
     for (reference, platform, image) in pins.images() {
+        // What has no digest can't be pinned.
+        let Some(digest) = &image.digest else { continue };
         let config = String::from_utf8_lossy(&image.config);
         text.push_str("\n[[image]]\n");
         line(&mut text, "ref", &basic(&reference.to_string()));
         line(&mut text, "platform", &basic(&platform.to_string()));
-        line(&mut text, "digest", &basic(image.digest.as_str()));
+        line(&mut text, "digest", &basic(digest.as_str()));
         line(&mut text, "config", &literal(&config).unwrap_or_else(|| basic(&config)));
     }
     for (url, reference, commit) in pins.commits() {

@@ -129,6 +129,12 @@ pub enum Failure {
         /// What it has.
         available: Vec<String>,
     },
+    /// The engine looked it up, and failed.
+    #[error("the engine says: {message}")]
+    Engine {
+        /// What it says.
+        message: String,
+    },
     /// The credentials for a registry can't be had.
     #[error(transparent)]
     Credentials(#[from] CredentialError),

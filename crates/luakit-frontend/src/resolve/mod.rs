@@ -19,7 +19,7 @@ use std::future::Future;
 
 use futures_util::{StreamExt as _, stream};
 use luakit_diagnostic::Diagnostic;
-use luakit_llb::{Pins, Platform, Reference, ResolvedImage};
+use luakit_llb::{Pins, Platform, Reached, Reference, ResolvedImage};
 
 pub use config::RegistryConfig;
 pub use error::{Attempt, Failure, Part, ResolveError};
@@ -120,6 +120,27 @@ pub async fn resolve(
     Err(ResolveErrors(errors))
 }
 
+/// Adds to `pins` what `reached` has besides, resolved as [`resolve`] does. `locked` is a whole lock file: a new
+/// platform of a locked image comes from the index that the others came from.
+pub async fn complete(
+    mut pins: Pins,
+    locked: &Pins,
+    reached: &Reached,
+    resolver: &impl ImageResolver,
+    parallel: usize,
+) -> Result<Pins, ResolveErrors> {
+    let missing: Vec<_> = reached
+        .images
+        .iter()
+        .filter(|(reference, platform)| pins.image(reference, platform).is_none())
+        .cloned()
+        .collect();
+    for ((reference, platform), image) in resolve(missing, locked, resolver, parallel).await? {
+        pins.insert_image(reference, platform, image);
+    }
+    Ok(pins)
+}
+
 /// Images whose config is for another operating system or architecture than they were asked for. An image without an
 /// index is taken all the same, by us as by BuildKit; where that was no wish, runs fail in ways that are hard to read.
 pub fn platform_warnings(pins: &Pins) -> Vec<Diagnostic> {
@@ -144,5 +165,5 @@ fn pinned(locked: &Pins, reference: &Reference) -> Option<Reference> {
     }
     let mut images = locked.images();
     let (_, _, image) = images.find(|(locked, _, _)| *locked == reference)?;
-    Some(reference.with_digest(image.digest.clone()))
+    Some(reference.with_digest(image.digest.clone()?))
 }

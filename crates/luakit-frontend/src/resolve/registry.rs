@@ -170,7 +170,7 @@ impl Registry {
                         });
                     }
                     return Ok(ResolvedImage {
-                        digest: root.digest.clone(),
+                        digest: Some(root.digest.clone()),
                         config: answer.body,
                     });
                 }

@@ -90,8 +90,9 @@ fn image(source: &ImageSource, options: &Options<'_>) -> Wire {
     }
     let platform = source.platform.as_ref().unwrap_or(options.platform);
     let pin = options.pins.image(&source.reference, platform);
-    let identifier = match pin {
-        Some(resolved) if source.resolve_digest => source.reference.with_digest(resolved.digest.clone()),
+    let digest = pin.and_then(|resolved| resolved.digest.clone());
+    let identifier = match digest {
+        Some(digest) if source.resolve_digest => source.reference.with_digest(digest),
         _ => source.reference.clone(),
     };
     a.into_wire(

@@ -89,8 +89,20 @@ pub struct SolveRequest {
     pub allow_result_return: bool,
     #[prost(bool, tag = "6")]
     pub allow_result_array_ref: bool,
+    #[prost(message, repeated, tag = "12")]
+    pub cache_imports: ::prost::alloc::vec::Vec<CacheOptionsEntry>,
     #[prost(bool, tag = "14")]
     pub evaluate: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CacheOptionsEntry {
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub attrs: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SolveResponse {

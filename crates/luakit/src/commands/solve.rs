@@ -4,8 +4,7 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
-use luakit_buildkit::{BuildRequest, PlatformResult};
-use luakit_llb::definition::ExportRecord;
+use luakit_buildkit::{BuildRequest, PlatformDefinition};
 use luakit_llb::{Definition, Platform};
 
 use crate::definition::retarget;
@@ -60,22 +59,20 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         let engine = connect::connect(args.addr.as_deref(), &environment).await?;
         exports::warn(&exports, printer);
         let request = BuildRequest {
-            results: vec![result(&definition, record.as_ref())],
             locals,
             exports: exports::finish(exports, record.as_ref()),
             registries: args.registries.access(&environment)?,
             entitlements: args.allow,
+            ..BuildRequest::default()
         };
-        build::build(&engine, request, &args.progress, &definition, printer).await
+        let definition = PlatformDefinition {
+            platform: record.as_ref().map(|record| record.platform.clone()),
+            definition,
+            image_config: record.map(|record| record.config.into_bytes()),
+        };
+        build::definition(&engine, request, definition, &args.progress, printer).await?;
+        Ok(())
     })?
-}
-
-fn result(definition: &Definition, record: Option<&ExportRecord>) -> PlatformResult {
-    PlatformResult {
-        platform: record.map(|record| record.platform.clone()),
-        definition: definition.message().clone(),
-        image_config: record.map(|record| record.config.clone().into_bytes()),
-    }
 }
 
 /// Reads and checks what is on stdin.

@@ -9,18 +9,18 @@ use luakit_llb::{Definition, Reference};
 use crate::failure::{Failure, Kind};
 
 /// What a failed build is to the user.
-pub(crate) fn failure(error: &BuildError, definition: &Definition) -> Failure {
+pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure {
     let diagnostic = match error {
-        BuildError::Step(step) => return Failure::new(Kind::Build, step_diagnostic(step, definition)),
+        BuildError::Step(step) => return Failure::new(Kind::Build, step_diagnostic(step, definitions)),
         BuildError::MissingLocal { name, vertex } => {
             let hint = format!("give it with `--local {name}=DIR`");
             let diagnostic = Diagnostic::error("missing-local", error.to_string()).with_hint(hint);
-            return Failure::new(Kind::Usage, at(diagnostic, places(definition, vertex)));
+            return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
         }
         BuildError::NotAllowed { entitlement, vertex } => {
             let hint = format!("if it may, add `--allow {entitlement}`");
             let diagnostic = Diagnostic::error("not-allowed", error.to_string()).with_hint(hint);
-            return Failure::new(Kind::Usage, at(diagnostic, places(definition, vertex)));
+            return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
         }
         BuildError::LocalDir { .. } => return Failure::usage(error.to_string()),
         BuildError::Connect(_) => {
@@ -31,7 +31,7 @@ pub(crate) fn failure(error: &BuildError, definition: &Definition) -> Failure {
                 let sources = cap
                     .vertices
                     .iter()
-                    .find_map(|digest| places(definition, digest).into_iter().next());
+                    .find_map(|digest| places(definitions, digest).into_iter().next());
                 sources.map(|(file, line)| format!("`{}` is needed at {}:{line}", cap.cap, file.name))
             });
             places.fold(
@@ -48,7 +48,7 @@ pub(crate) fn failure(error: &BuildError, definition: &Definition) -> Failure {
 }
 
 /// A step that failed: where the script asked for it, how it got there, and the last of its output.
-fn step_diagnostic(step: &StepFailure, definition: &Definition) -> Diagnostic {
+fn step_diagnostic(step: &StepFailure, definitions: &[Definition]) -> Diagnostic {
     let name = step.name.as_deref().unwrap_or("a step");
     let message = match step.exit_code {
         Some(code) => format!("`{name}` failed with exit code {code}"),
@@ -58,7 +58,7 @@ fn step_diagnostic(step: &StepFailure, definition: &Definition) -> Diagnostic {
     let mut places = step
         .vertex
         .as_deref()
-        .map(|digest| places(definition, digest))
+        .map(|digest| places(definitions, digest))
         .unwrap_or_default();
     if places.is_empty() {
         places = step.sources.iter().filter_map(excerpt_place).collect();
@@ -113,7 +113,12 @@ fn gone_digest(message: &str) -> Option<String> {
 
 /// Where the script asked for an op, innermost call first, as the definition's source map says. Old engines
 /// write ops anew and then don't find them in the map, so we look ourselves.
-fn places(definition: &Definition, digest: &str) -> Vec<(Arc<SourceFile>, u32)> {
+fn places(definitions: &[Definition], digest: &str) -> Vec<(Arc<SourceFile>, u32)> {
+    let found = definitions.iter().map(|definition| places_in(definition, digest));
+    found.into_iter().find(|places| !places.is_empty()).unwrap_or_default()
+}
+
+fn places_in(definition: &Definition, digest: &str) -> Vec<(Arc<SourceFile>, u32)> {
     let Some(source) = &definition.message().source else {
         return Vec::new();
     };

@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use luakit_frontend::Plan;
-use luakit_frontend::lock;
-use luakit_frontend::resolve::{Network, Registry, platform_warnings, resolve};
-use luakit_llb::{Pins, Reached};
+use luakit_frontend::resolve::{Network, complete, platform_warnings};
+use luakit_frontend::{Plan, References, lock};
+use luakit_llb::Pins;
 
 use super::{LockFile, RegistryArgs};
 use crate::environment::Environment;
@@ -39,17 +38,31 @@ enum Resolve {
 }
 
 impl ResolutionArgs {
+    /// What the references of a plan mean where an engine looks up what the lock file doesn't pin.
+    pub(crate) fn references(&self, script: &ScriptArgs, plan: &Plan) -> Result<References, Failure> {
+        if self.resolve == Resolve::Never {
+            return Ok(References::AsWritten);
+        }
+        Ok(References::Resolved(self.lock_file(script, plan)?))
+    }
+
+    /// What the lock file pins, which must be all of the plan if it is to be `locked`.
+    fn lock_file(&self, script: &ScriptArgs, plan: &Plan) -> Result<Pins, Failure> {
+        let file = LockFile::find(self.lock.as_deref(), script);
+        let locked = file.read(self.lock.is_some())?.unwrap_or_default();
+        if self.locked {
+            lock::check(&plan.reached(), &locked).map_err(|e| Failure::new(Kind::Script, e.diagnostic()))?;
+        }
+        Ok(locked)
+    }
+
     /// What the references of a plan mean.
     pub(crate) fn pins(&self, script: &ScriptArgs, plan: &Plan, printer: &Printer) -> Result<Pins, Failure> {
         if self.resolve == Resolve::Never {
             return Ok(Pins::new());
         }
+        let locked = self.lock_file(script, plan)?;
         let reached = plan.reached();
-        let file = LockFile::find(self.lock.as_deref(), script);
-        let locked = file.read(self.lock.is_some())?.unwrap_or_default();
-        if self.locked {
-            lock::check(&reached, &locked).map_err(|e| Failure::new(Kind::Script, e.diagnostic()))?;
-        }
         let mut pins = lock::select(&reached, &locked);
         if reached
             .images
@@ -57,28 +70,13 @@ impl ResolutionArgs {
             .any(|(reference, platform)| pins.image(reference, platform).is_none())
         {
             let registry = self.registries.registry(&Environment::read()?)?;
-            pins = block_on(resolve_images(pins, &locked, &reached, &registry))??;
+            let parallel = Network::default().parallel;
+            let completed = block_on(complete(pins, &locked, &reached, &registry, parallel))?;
+            pins = completed.map_err(|e| Failure::several(Kind::Build, e.diagnostics()))?;
         }
         for warning in platform_warnings(&pins) {
             printer.diagnostic(&warning);
         }
         Ok(pins)
     }
-}
-
-/// Adds the images that a lock file lacks. It is given whole: a new platform of a locked image comes from the index
-/// that the others came from.
-async fn resolve_images(
-    mut pins: Pins,
-    locked: &Pins,
-    reached: &Reached,
-    registry: &Registry,
-) -> Result<Pins, Failure> {
-    let parallel = Network::default().parallel;
-    let images = resolve(reached.images.iter().cloned(), locked, registry, parallel).await;
-    let images = images.map_err(|e| Failure::several(Kind::Build, e.diagnostics()))?;
-    for ((reference, platform), image) in images {
-        pins.insert_image(reference, platform, image);
-    }
-    Ok(pins)
 }

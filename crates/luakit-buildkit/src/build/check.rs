@@ -1,0 +1,145 @@
+//! What can be said of a build before an engine hears of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use luakit_llb::Platform;
+use luakit_llb::definition::check_size;
+use luakit_proto::{Message as _, pb};
+use sha2::{Digest as _, Sha256};
+
+use crate::error::BuildError;
+use crate::gateway::Setting;
+
+/// Several results must be told apart by their platforms.
+pub(crate) fn check_platforms<'a>(platforms: impl Iterator<Item = Option<&'a Platform>>) -> Result<(), BuildError> {
+    let wrong = |text: &str| Err(BuildError::Request(text.to_owned()));
+    let platforms: Vec<_> = platforms.collect();
+    if platforms.is_empty() {
+        return wrong("there is nothing to build");
+    }
+    let different: BTreeSet<_> = platforms.iter().flatten().collect();
+    if platforms.len() > 1 && different.len() != platforms.len() {
+        return wrong("several results need a platform each, all different");
+    }
+    Ok(())
+}
+
+/// Local directories must be there.
+pub(crate) fn check_locals(locals: &BTreeMap<String, PathBuf>) -> Result<(), BuildError> {
+    for (name, path) in locals {
+        let failed = |source| BuildError::LocalDir {
+            name: name.clone(),
+            path: path.clone(),
+            source,
+        };
+        let metadata = std::fs::metadata(path).map_err(failed)?;
+        if !metadata.is_dir() {
+            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+        }
+    }
+    Ok(())
+}
+
+/// A definition must fit into a message, be readable, and need nothing that the build around it doesn't give.
+pub(crate) fn check_definition(definition: &pb::Definition, setting: &Setting) -> Result<(), BuildError> {
+    check_size(definition)?;
+    for bytes in &definition.def {
+        let op = pb::Op::decode(bytes.as_slice())
+            .map_err(|e| BuildError::Definition(format!("an op can't be decoded: {e}")))?;
+        let vertex = || format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+        check_op(&op, vertex, setting)?;
+    }
+    Ok(())
+}
+
+/// Finds what a step needs that the build doesn't give.
+fn check_op(op: &pb::Op, vertex: impl Fn() -> String, setting: &Setting) -> Result<(), BuildError> {
+    match &op.op {
+        Some(pb::op::Op::Source(source)) => {
+            if let Some(name) = source.identifier.strip_prefix("local://")
+                && !setting.locals.contains(name)
+            {
+                return Err(BuildError::MissingLocal {
+                    name: name.to_owned(),
+                    vertex: vertex(),
+                });
+            }
+        }
+        Some(pb::op::Op::Exec(exec)) => {
+            let wants = [
+                ("network.host", exec.network == pb::NetMode::Host as i32),
+                ("security.insecure", exec.security == pb::SecurityMode::Insecure as i32),
+            ];
+            for (entitlement, wanted) in wants {
+                if wanted && !setting.entitlements.iter().any(|given| given == entitlement) {
+                    return Err(BuildError::NotAllowed {
+                        entitlement,
+                        vertex: vertex(),
+                    });
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use luakit_llb::definition::SOLVE_LIMIT;
+
+    use super::*;
+
+    fn exec(network: pb::NetMode, security: pb::SecurityMode) -> Vec<u8> {
+        let exec = pb::ExecOp {
+            network: network as i32,
+            security: security as i32,
+            ..pb::ExecOp::default()
+        };
+        let op = pb::Op {
+            op: Some(pb::op::Op::Exec(exec)),
+            ..pb::Op::default()
+        };
+        op.encode_to_vec()
+    }
+
+    #[test]
+    fn builds_are_checked() {
+        let local = pb::Op {
+            op: Some(pb::op::Op::Source(pb::SourceOp {
+                identifier: "local://context".into(),
+                attrs: Vec::new(),
+            })),
+            ..pb::Op::default()
+        };
+        let definition = |def: Vec<u8>| pb::Definition {
+            def: vec![def],
+            ..pb::Definition::default()
+        };
+        let none = Setting::default();
+        let amd64 = Platform::linux_amd64();
+        let missing = BTreeMap::from([("context".to_owned(), PathBuf::from("/nonexistent"))]);
+        let errors = [
+            check_platforms(std::iter::empty()),
+            check_platforms([Some(&amd64), Some(&amd64)].into_iter()),
+            check_definition(&definition(b"\xff".to_vec()), &none),
+            check_definition(&definition(local.encode_to_vec()), &none),
+            check_locals(&missing),
+            check_definition(&definition(vec![0; SOLVE_LIMIT]), &none),
+            check_definition(&definition(exec(pb::NetMode::Host, pb::SecurityMode::Sandbox)), &none),
+            check_definition(&definition(exec(pb::NetMode::Unset, pb::SecurityMode::Insecure)), &none),
+        ];
+        let errors = errors.map(|r| r.unwrap_err().to_string());
+        insta::assert_snapshot!(errors.join("\n"), @r#"
+        there is nothing to build
+        several results need a platform each, all different
+        malformed definition: an op can't be decoded: failed to decode Protobuf message: invalid varint
+        the definition needs the local directory `context`, which was not given
+        can't open `/nonexistent`, given as the local directory `context`: No such file or directory (os error 2)
+        the definition has 16711685 bytes, and an engine takes 16711680 at most
+        a step needs `network.host`, which the build is not allowed
+        a step needs `security.insecure`, which the build is not allowed
+        "#);
+    }
+}

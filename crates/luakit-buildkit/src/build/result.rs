@@ -1,0 +1,89 @@
+//! A build's result in the form that engines export: refs by platform, and image configs, which no definition
+//! can carry.
+
+use std::collections::BTreeMap;
+
+use luakit_proto::gateway::{self, RefMap, result};
+
+use super::PlatformResult;
+
+/// The message for these results.
+pub(crate) fn message(results: &[PlatformResult]) -> gateway::Result {
+    gateway::Result {
+        result: refs(results),
+        metadata: metadata(results),
+    }
+}
+
+/// The metadata of a result: configs by platform.
+fn metadata(results: &[PlatformResult]) -> BTreeMap<String, Vec<u8>> {
+    let several = results.len() > 1;
+    let mut metadata = BTreeMap::new();
+    let mut platforms = Vec::new();
+    for result in results {
+        if let Some(config) = &result.image_config {
+            let key = match &result.platform {
+                Some(platform) if several => format!("containerimage.config/{platform}"),
+                _ => "containerimage.config".to_owned(),
+            };
+            metadata.insert(key, config.clone());
+        }
+        if let Some(platform) = &result.platform {
+            let mut oci = serde_json::json!({ "architecture": platform.arch(), "os": platform.os() });
+            if !platform.variant().is_empty()
+                && let Some(map) = oci.as_object_mut()
+            {
+                map.insert("variant".to_owned(), platform.variant().into());
+            }
+            platforms.push(serde_json::json!({ "ID": platform.to_string(), "Platform": oci }));
+        }
+    }
+    if !platforms.is_empty() {
+        let json = serde_json::json!({ "Platforms": platforms }).to_string();
+        metadata.insert("refs.platforms".to_owned(), json.into_bytes());
+    }
+    metadata
+}
+
+/// The refs of a result, in the shape that its number of platforms has.
+fn refs(results: &[PlatformResult]) -> Option<result::Result> {
+    if results.len() > 1 {
+        let named = results
+            .iter()
+            .filter_map(|r| Some((r.platform.as_ref()?.to_string(), r.result.0.clone())));
+        let refs = luakit_proto::map::entries(named);
+        return Some(result::Result::Refs(RefMap { refs }));
+    }
+    results.first().map(|r| result::Result::Ref(r.result.0.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(platform: &str, config: &str) -> PlatformResult {
+        PlatformResult {
+            platform: platform.parse().ok(),
+            image_config: Some(config.as_bytes().to_vec()),
+            ..PlatformResult::default()
+        }
+    }
+
+    fn shown(results: &[PlatformResult]) -> String {
+        let line = |(k, v): (String, Vec<u8>)| format!("{k} = {}", String::from_utf8_lossy(&v));
+        metadata(results).into_iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn metadata_for_one_and_for_several() {
+        insta::assert_snapshot!(shown(&[result("linux/amd64", "{}")]), @r#"
+        containerimage.config = {}
+        refs.platforms = {"Platforms":[{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}
+        "#);
+        insta::assert_snapshot!(shown(&[result("linux/arm/v7", "a"), result("linux/amd64", "b")]), @r#"
+        containerimage.config/linux/amd64 = b
+        containerimage.config/linux/arm/v7 = a
+        refs.platforms = {"Platforms":[{"ID":"linux/arm/v7","Platform":{"architecture":"arm","os":"linux","variant":"v7"}},{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}
+        "#);
+    }
+}

@@ -1,0 +1,284 @@
+//! The engine's gateway: what a frontend may ask for during a build.
+//!
+//! A [`Gateway`] resolves images and solves definitions on the engine; it is the `Solver` that `luakit-frontend`
+//! builds with. Calls of a client that plays the frontend itself carry the build's id. Definitions are checked against
+//! what the engine knows and against the local directories that the build offers before the first is sent. Protocol:
+//! <https://github.com/moby/buildkit/blob/master/frontend/gateway/pb/gateway.proto>,
+//! <https://github.com/moby/buildkit/blob/master/control/gateway/gateway.go>.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use luakit_frontend::Solver;
+use luakit_frontend::resolve::{Failure, ImageResolver, ResolveError};
+use luakit_llb::definition::TooLarge;
+use luakit_llb::{Definition, Platform, Reference, ResolvedImage};
+use luakit_proto::gateway::llb_bridge_client::LlbBridgeClient;
+use luakit_proto::gateway::{
+    CacheOptionsEntry, PingRequest, PongResponse, Ref, ResolveImageConfigRequest, ReturnRequest, SolveRequest, result,
+};
+use luakit_proto::{Message as _, pb, rpc};
+use tonic::metadata::MetadataValue;
+use tonic::{Request, Status};
+
+use crate::build::caps;
+use crate::build::check::check_definition;
+use crate::build::digests::Digests;
+use crate::error::BuildError;
+use crate::grpc::{Connection, MESSAGE};
+
+/// A build's way to its engine.
+#[derive(Clone)]
+pub struct Gateway {
+    client: LlbBridgeClient<Connection>,
+    /// The build's id, where the connection carries several builds.
+    id: Option<String>,
+    /// What the engine says of itself.
+    pong: Arc<PongResponse>,
+    setting: Arc<Setting>,
+}
+
+/// What the build around the frontend is.
+#[derive(Debug, Default)]
+pub(crate) struct Setting {
+    /// The engine, as a message calls it.
+    pub(crate) engine: String,
+    /// How many exporters wait for the result.
+    pub(crate) exports: usize,
+    /// The names of the local directories that are offered.
+    pub(crate) locals: BTreeSet<String>,
+    /// What the build may do beyond the usual.
+    pub(crate) entitlements: Vec<String>,
+    /// Where cache may come from.
+    pub(crate) cache_imports: Vec<CacheOptionsEntry>,
+    /// How the engine treats the copies of images that it has: `pull` looks them up anew.
+    pub(crate) resolve_mode: &'static str,
+    /// What the digests of the definitions become on the engine.
+    pub(crate) digests: Mutex<Digests>,
+}
+
+/// A result that lies with the engine. The default one is the empty file system.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ResultRef(pub(crate) Ref);
+
+/// Why the gateway doesn't do what it was asked for.
+#[derive(Debug)]
+pub struct GatewayError(pub(crate) Refusal);
+
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// We know why.
+    Build(BuildError),
+    /// The engine says why. What it says at the end of the build may say more.
+    Status(Status),
+}
+
+impl From<Status> for GatewayError {
+    fn from(status: Status) -> Self {
+        Self(Refusal::Status(status))
+    }
+}
+
+impl From<BuildError> for GatewayError {
+    fn from(error: BuildError) -> Self {
+        Self(Refusal::Build(error))
+    }
+}
+
+impl fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Refusal::Build(error) => error.fmt(f),
+            Refusal::Status(status) => f.write_str(&crate::error::text(status)),
+        }
+    }
+}
+
+impl std::error::Error for GatewayError {}
+
+impl GatewayError {
+    /// As the engine passes it on to whoever waits for the build.
+    pub(crate) fn to_wire(&self) -> rpc::Status {
+        match &self.0 {
+            Refusal::Build(error) => rpc::Status {
+                code: tonic::Code::Unimplemented as i32,
+                message: error.to_string(),
+                details: Vec::new(),
+            },
+            Refusal::Status(status) => rpc::Status {
+                code: status.code() as i32,
+                message: status.message().to_owned(),
+                // They come back with the end of the build.
+                details: rpc::Status::decode(status.details()).unwrap_or_default().details,
+            },
+        }
+    }
+}
+
+impl Gateway {
+    /// Greets the engine for the build `id`.
+    pub(crate) async fn open(
+        connection: Connection,
+        id: Option<String>,
+        setting: Arc<Setting>,
+    ) -> Result<Self, Status> {
+        let client = LlbBridgeClient::new(connection)
+            .max_decoding_message_size(MESSAGE)
+            .max_encoding_message_size(MESSAGE);
+        let mut gateway = Self {
+            client,
+            id,
+            pong: Arc::default(),
+            setting,
+        };
+        let ping = gateway.request(PingRequest {});
+        gateway.pong = Arc::new(gateway.client.ping(ping).await?.into_inner());
+        Ok(gateway)
+    }
+
+    /// Ends the frontend's part of the build.
+    pub(crate) async fn finish(&self, request: ReturnRequest) -> Result<(), Status> {
+        self.client.clone().r#return(self.request(request)).await?;
+        Ok(())
+    }
+
+    /// A call that belongs to the build.
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        // Ids are ASCII letters and digits.
+        if let Some(id) = self.id.as_deref().and_then(|id| MetadataValue::try_from(id).ok()) {
+            request.metadata_mut().insert("buildkit-controlapi-buildid", id);
+        }
+        request
+    }
+
+    async fn solve_one(&self, definition: pb::Definition) -> Result<ResultRef, GatewayError> {
+        if definition.def.is_empty() {
+            return Ok(ResultRef::default());
+        }
+        let message = SolveRequest {
+            cache_imports: self.setting.cache_imports.clone(),
+            ..solve_request(definition)
+        };
+        let solved = self.client.clone().solve(self.request(message)).await;
+        let solved = solved.map_err(refusal)?.into_inner();
+        match solved.result.and_then(|r| r.result) {
+            Some(result::Result::Ref(r)) => Ok(ResultRef(r)),
+            other => {
+                let text = format!("the engine solved a definition to {other:?} instead of one ref");
+                Err(Status::internal(text).into())
+            }
+        }
+    }
+
+    async fn resolve_one(&self, reference: &Reference, platform: &Platform) -> Result<ResolvedImage, Failure> {
+        let request = ResolveImageConfigRequest {
+            r#ref: reference.to_string(),
+            platform: Some(pb::Platform {
+                os: platform.os().to_owned(),
+                architecture: platform.arch().to_owned(),
+                variant: platform.variant().to_owned(),
+                ..pb::Platform::default()
+            }),
+            resolve_mode: self.setting.resolve_mode.to_owned(),
+            log_name: format!("[internal] load metadata for {reference}"),
+            ..ResolveImageConfigRequest::default()
+        };
+        let answer = self.client.clone().resolve_image_config(self.request(request)).await;
+        let answer = answer.map_err(|status| engine_says(&status))?.into_inner();
+        let digest = match answer.digest.as_str() {
+            // Docker's older store knows local images by no digest.
+            "" => None,
+            digest => Some(digest.parse().map_err(|_| Failure::Engine {
+                message: format!("its digest is `{digest}`, which is none"),
+            })?),
+        };
+        Ok(ResolvedImage {
+            digest,
+            config: answer.config,
+        })
+    }
+}
+
+impl ImageResolver for Gateway {
+    async fn resolve(&self, reference: &Reference, platforms: &[Platform]) -> Vec<Result<ResolvedImage, ResolveError>> {
+        let mut answers = Vec::with_capacity(platforms.len());
+        let mut agreed = reference.clone();
+        for platform in platforms {
+            let answer = self.resolve_one(&agreed, platform).await;
+            // The tag may move in between: the first answer's digest holds for all.
+            if let Ok(ResolvedImage {
+                digest: Some(digest), ..
+            }) = &answer
+            {
+                agreed = reference.with_digest(digest.clone());
+            }
+            answers.push(answer.map_err(|failure| ResolveError {
+                reference: reference.clone(),
+                platform: platform.clone(),
+                failure,
+                attempts: Vec::new(),
+            }));
+        }
+        answers
+    }
+}
+
+impl Solver for Gateway {
+    type Ref = ResultRef;
+    type Error = GatewayError;
+
+    async fn solve(&self, definitions: Vec<Definition>) -> Result<Vec<ResultRef>, GatewayError> {
+        let definitions: Vec<pb::Definition> = definitions.iter().map(|d| d.message().clone()).collect();
+        for definition in &definitions {
+            check_definition(definition, &self.setting)?;
+        }
+        *self.setting.digests.lock().unwrap_or_else(PoisonError::into_inner) = Digests::new(&definitions);
+        let pong = &self.pong;
+        let known = caps::Known::new(&pong.llb_caps);
+        let definitions: Vec<_> = definitions.into_iter().map(|d| known.correct(d)).collect();
+        let missing = caps::missing(&definitions, self.setting.exports, &pong.frontend_api_caps, &known);
+        if !missing.is_empty() {
+            let engine = self.setting.engine.clone();
+            return Err(BuildError::Unsupported { engine, missing }.into());
+        }
+        let mut refs = Vec::with_capacity(definitions.len());
+        for definition in definitions {
+            refs.push(self.solve_one(definition).await?);
+        }
+        Ok(refs)
+    }
+}
+
+/// Solves a definition; the result is only computed when it is needed.
+pub(crate) fn solve_request(definition: pb::Definition) -> SolveRequest {
+    SolveRequest {
+        definition: Some(definition),
+        allow_result_return: true,
+        allow_result_array_ref: true,
+        ..SolveRequest::default()
+    }
+}
+
+/// Why the engine refused a definition. Docker up to 26 takes 4 MiB only, and says so in words alone.
+fn refusal(status: Status) -> GatewayError {
+    let sizes = || -> Option<(usize, usize)> {
+        let (_, sizes) = status.message().split_once("larger than max (")?;
+        let (size, limit) = sizes.strip_suffix(')')?.split_once(" vs. ")?;
+        Some((size.parse().ok()?, limit.parse().ok()?))
+    };
+    match sizes() {
+        Some((size, limit)) if status.code() == tonic::Code::ResourceExhausted => {
+            BuildError::TooLarge(TooLarge { size, limit }).into()
+        }
+        _ => status.into(),
+    }
+}
+
+/// What the engine says of an image, without what it says of itself.
+fn engine_says(status: &Status) -> Failure {
+    Failure::Engine {
+        message: crate::error::text(status),
+    }
+}
