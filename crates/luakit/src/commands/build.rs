@@ -1,20 +1,29 @@
-//! `luakit build`: from a script to a definition.
+//! `luakit build`: from a script to a definition, or to a result on an engine.
 
 use std::mem::ManuallyDrop;
-use std::path::PathBuf;
+use std::path::Path;
 
+use luakit_buildkit::BuildRequest;
 use luakit_diagnostic::Diagnostic;
 use luakit_frontend::Selection;
+use luakit_llb::Platform;
 use luakit_llb::definition::check_size;
 
 use crate::definition::record;
-use crate::failure::Failure;
+use crate::engine::{EngineArgs, build, connect, exports};
+use crate::environment::Environment;
+use crate::failure::{Failure, Kind};
+use crate::flags::{local, output};
 use crate::output_file;
 use crate::printer::Printer;
 use crate::resolution::ResolutionArgs;
+use crate::runtime;
 use crate::script::ScriptArgs;
 
-/// Evaluate a script and write its definition, for `luakit solve` or `buildctl build`
+/// The name of the local directory that is the build context.
+const CONTEXT: &str = "context";
+
+/// Build a script; without a destination, write its definition for `luakit solve` or `buildctl build`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -24,9 +33,15 @@ pub(crate) struct Args {
     target: Option<String>,
     #[command(flatten)]
     resolution: ResolutionArgs,
-    /// Write the definition to a file instead of stdout
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// Write the definition to FILE instead of stdout. Or build, and put the result into `type=local,dest=DIR`,
+    /// `type=tar|oci|docker,dest=FILE` (`-` or nothing is stdout), or `type=image,name=NAME` in the engine
+    #[arg(short, long, value_name = "FILE|SPEC")]
+    output: Vec<String>,
+    /// Build, and name the image; without an output, it is kept in the engine under this name
+    #[arg(short, long, value_name = "NAME")]
+    tag: Vec<String>,
+    #[command(flatten)]
+    engine: EngineArgs,
     /// What tells this build's local directories from those of others on an engine [default: derived from the
     /// context's path]
     #[arg(long, value_name = "ID")]
@@ -34,7 +49,88 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
-    refuse_odd_outputs(&args, printer)?;
+    match destination(&args)? {
+        Destination::Definition(file) => write_definition(&args, file, printer),
+        Destination::Engine(specs) => build_on_engine(&args, &specs, printer),
+    }
+}
+
+/// Where the build goes.
+enum Destination<'a> {
+    /// Nowhere: its definition is written.
+    Definition(Option<&'a Path>),
+    /// To an engine, and from there to these outputs.
+    Engine(Vec<output::Spec>),
+}
+
+/// A bare name is a definition's file; everything else asks for a build.
+fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
+    let is_spec = |text: &&String| text.contains('=');
+    if args.tag.is_empty() && !args.output.iter().any(|text| is_spec(&text)) {
+        return match args.output.as_slice() {
+            [] => Ok(Destination::Definition(None)),
+            [file] => Ok(Destination::Definition(Some(Path::new(file)))),
+            _ => Err(Failure::usage("a definition is written to one file")),
+        };
+    }
+    if let Some(file) = args.output.iter().find(|text| !is_spec(text)) {
+        return Err(
+            Failure::usage(format!("`-o {file}` is the file of a definition, and this is a build"))
+                .hint(format!("for the result's files: `-o type=local,dest={file}`")),
+        );
+    }
+    let specs = args.output.iter().map(|text| {
+        let spec = text.parse::<output::Spec>();
+        spec.map_err(|e| Failure::usage(format!("invalid output `{text}`: {e}")))
+    });
+    Ok(Destination::Engine(specs.collect::<Result<_, _>>()?))
+}
+
+fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Result<(), Failure> {
+    let environment = Environment::read()?;
+    let exports = exports::prepare(specs, &args.tag, printer)?;
+    let mut locals = local::by_name(&args.engine.local)?;
+    if !locals.contains_key(CONTEXT) {
+        locals.insert(CONTEXT.to_owned(), args.script.context_dir()?.to_owned());
+    }
+    let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
+    let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
+    runtime::build(async {
+        let engine = connect::connect(args.engine.addr.as_deref(), &environment).await?;
+        let workers = engine.workers().await;
+        let workers =
+            workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
+        let own = workers.into_iter().flat_map(|worker| worker.platforms).next();
+        let machine = own.unwrap_or_else(Platform::linux_amd64);
+        let plan = args.script.plan_on(&machine, selection, printer)?;
+        let references = args.resolution.references(&args.script, &plan)?;
+        exports::warn(&exports, printer);
+        let several = plan.planned().count() > 1;
+        let annotations = plan.annotations().flat_map(|(platform, annotations)| {
+            let platform = several.then_some(platform);
+            annotations
+                .iter()
+                .map(move |(key, value)| (platform, key.as_str(), value.as_str()))
+        });
+        let request = BuildRequest {
+            locals,
+            exports: exports::annotate(exports, annotations),
+            registries: args.resolution.registries.access(&environment)?,
+            entitlements: args.engine.allow.clone(),
+            ..BuildRequest::default()
+        };
+        let progress = &args.engine.progress;
+        build::plan(&engine, request, &plan, &references, &settings, progress, printer).await?;
+        Ok(())
+    })?
+}
+
+fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
+    if file.is_none() && printer.stdout_is_terminal() {
+        return Err(Failure::usage("a definition is binary: it can't go to a terminal").hint(
+            "name the image that you want with `-t NAME`, or write the definition to a file with `-o FILE`, or pipe it on",
+        ));
+    }
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     let mut plan = args.script.plan(selection, printer)?;
     args.script.keep_one_platform(&mut plan, "definition", printer)?;
@@ -64,26 +160,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             .with_hint("leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked"),
         );
     }
-    match &args.output {
+    match file {
         Some(path) => output_file::write(path, &bytes),
         None => printer.data(&bytes),
-    }
-}
-
-/// A definition is binary, so it goes to no terminal; and `-o type=…` asks for what only an engine does.
-fn refuse_odd_outputs(args: &Args, printer: &Printer) -> Result<(), Failure> {
-    match &args.output {
-        None if printer.stdout_is_terminal() => {
-            Err(Failure::usage("a definition is binary: it can't go to a terminal")
-                .hint("pipe it into `luakit solve`, or write it to a file with `-o FILE`"))
-        }
-        Some(path) if path.to_string_lossy().starts_with("type=") => {
-            let spec = path.display();
-            Err(Failure::usage(format!(
-                "`luakit build` writes definitions, and `{spec}` asks for a build"
-            ))
-            .hint(format!("`luakit build … | luakit solve --local context=. -o {spec}`")))
-        }
-        _ => Ok(()),
     }
 }

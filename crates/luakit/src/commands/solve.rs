@@ -2,16 +2,15 @@
 //! asked for.
 
 use std::io::{IsTerminal as _, Read as _};
-use std::path::PathBuf;
 
 use luakit_buildkit::{BuildRequest, PlatformDefinition};
 use luakit_llb::{Definition, Platform};
 
 use crate::definition::retarget;
-use crate::engine::{build, connect, exports};
+use crate::engine::{EngineArgs, build, connect, exports};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
-use crate::flags::{entitlement, local, output, platform};
+use crate::flags::{local, output, platform};
 use crate::printer::Printer;
 use crate::resolution::RegistryArgs;
 use crate::runtime;
@@ -19,9 +18,6 @@ use crate::runtime;
 /// Build the definition on stdin
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Give the build a local directory under the name that the script uses
-    #[arg(long, value_name = "NAME=DIR", value_parser = local::parse)]
-    local: Vec<(String, PathBuf)>,
     /// Where the result goes: `type=local,dest=DIR`, `type=tar|oci|docker,dest=FILE` (`-` or nothing is stdout), or
     /// `type=image,name=NAME` in the engine
     #[arg(short, long, value_name = "SPEC")]
@@ -32,18 +28,11 @@ pub(crate) struct Args {
     /// Build for this platform instead of the one that the definition was written for
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_parser = platform::parse)]
     platform: Option<Platform>,
-    /// Let the build do more than it may by itself: `network.host`, `security.insecure`, `device` or `device=NAME`
-    #[arg(long, value_name = "ENTITLEMENT", value_parser = entitlement::parse)]
-    allow: Vec<String>,
     /// Accepted for the sake of `buildctl build`: a definition needs no frontend
     #[arg(long)]
     no_frontend: bool,
-    /// How the build is shown on stderr: `auto` is `plain`
-    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = ["auto", "plain", "quiet"])]
-    progress: String,
-    /// The engine's address [default: `BUILDKIT_HOST`, else `DOCKER_HOST`, else Docker's usual socket, else BuildKit's]
-    #[arg(long, value_name = "unix://PATH")]
-    addr: Option<String>,
+    #[command(flatten)]
+    engine: EngineArgs,
     #[command(flatten)]
     registries: RegistryArgs,
 }
@@ -51,18 +40,20 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read()?;
     let exports = exports::prepare(&args.output, &args.tag, printer)?;
-    let locals = local::by_name(&args.local)?;
+    let locals = local::by_name(&args.engine.local)?;
     let definition = read_definition()?;
     runtime::build(async {
         let (definition, record) =
             retarget::for_platform(definition, args.platform.as_ref(), &args.registries, &environment).await?;
-        let engine = connect::connect(args.addr.as_deref(), &environment).await?;
+        let engine = connect::connect(args.engine.addr.as_deref(), &environment).await?;
         exports::warn(&exports, printer);
+        let annotations = record.iter().flat_map(|record| &record.annotations);
+        let annotations = annotations.map(|(key, value)| (None, key.as_str(), value.as_str()));
         let request = BuildRequest {
             locals,
-            exports: exports::finish(exports, record.as_ref()),
+            exports: exports::annotate(exports, annotations),
             registries: args.registries.access(&environment)?,
-            entitlements: args.allow,
+            entitlements: args.engine.allow,
             ..BuildRequest::default()
         };
         let definition = PlatformDefinition {
@@ -70,7 +61,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             definition,
             image_config: record.map(|record| record.config.into_bytes()),
         };
-        build::definition(&engine, request, definition, &args.progress, printer).await?;
+        build::definition(&engine, request, definition, &args.engine.progress, printer).await?;
         Ok(())
     })?
 }

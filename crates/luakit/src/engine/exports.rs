@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use luakit_buildkit::{Archive, Export, ExportKind, FileOutput};
-use luakit_llb::definition::ExportRecord;
+use luakit_llb::Platform;
 
 use crate::failure::Failure;
 use crate::flags::output::{Kind, Spec};
@@ -113,19 +113,27 @@ fn export(spec: Spec) -> Export {
     }
 }
 
-/// Adds what the definition's record says of the image: its annotations.
-pub(crate) fn finish(mut exports: Vec<Export>, record: Option<&ExportRecord>) -> Vec<Export> {
+/// Adds what the script says of the image: annotations, by the platform that they are for. None is any.
+pub(crate) fn annotate<'a>(
+    mut exports: Vec<Export>,
+    annotations: impl Iterator<Item = (Option<&'a Platform>, &'a str, &'a str)>,
+) -> Vec<Export> {
+    let annotations: Vec<_> = annotations.collect();
     for export in &mut exports {
         let image = matches!(
             export.kind,
             ExportKind::Image | ExportKind::Archive(Archive::Oci | Archive::Docker, _)
         );
-        for (key, value) in record.iter().flat_map(|record| &record.annotations).filter(|_| image) {
+        for (platform, key, value) in annotations.iter().filter(|_| image) {
+            let platform = platform.map(|platform| format!("[{platform}]")).unwrap_or_default();
             // Both name the manifest's annotation, and the engine would take either.
-            let names = [format!("annotation.{key}"), format!("annotation-manifest.{key}")];
+            let names = [
+                format!("annotation{platform}.{key}"),
+                format!("annotation-manifest{platform}.{key}"),
+            ];
             if !names.iter().any(|name| export.attrs.contains_key(name)) {
                 let [name, _] = names;
-                export.attrs.insert(name, value.clone());
+                export.attrs.insert(name, (*value).to_owned());
             }
         }
     }

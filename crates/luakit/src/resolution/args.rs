@@ -28,7 +28,7 @@ pub(crate) struct ResolutionArgs {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     resolve: Resolve,
     #[command(flatten)]
-    registries: RegistryArgs,
+    pub(crate) registries: RegistryArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -17,7 +17,7 @@ pub(crate) struct LockFile {
 impl LockFile {
     /// The one that was named, else `luakit.lock` beside the script.
     pub(crate) fn find(named: Option<&Path>, script: &ScriptArgs) -> Self {
-        let default = || script.script.with_file_name("luakit.lock");
+        let default = || script.script().with_file_name("luakit.lock");
         Self {
             path: named.map_or_else(default, Path::to_owned),
         }

@@ -11,15 +11,23 @@ use crate::environment;
 use crate::failure::{Failure, reason};
 use crate::flags::{build_arg, duration, platform, size};
 
+/// What a script is called unless it is named.
+const SCRIPT: &str = "build.lua";
+
 /// The script, and what it is evaluated with.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScriptArgs {
-    /// The script
-    #[arg(value_name = "SCRIPT", default_value = "build.lua")]
-    pub(crate) script: PathBuf,
-    /// The build context: what `bk.local_("context")` is, and what the script may read
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub(crate) context: PathBuf,
+    /// The script; or a directory, which is the build context and holds `build.lua` unless `--file` names the script
+    /// [default: build.lua]
+    #[arg(value_name = "SCRIPT|DIR")]
+    path: Option<PathBuf>,
+    /// The script, where a directory is given
+    #[arg(short, long, value_name = "SCRIPT")]
+    file: Option<PathBuf>,
+    /// The build context: what `bk.local_("context")` is, and what the script may read [default: the directory that was
+    /// given, else the current one]
+    #[arg(long, value_name = "DIR")]
+    context: Option<PathBuf>,
     /// Set a build argument; without a value, to the environment variable of that name
     #[arg(
         long = "arg",
@@ -41,12 +49,41 @@ pub(crate) struct ScriptArgs {
 }
 
 impl ScriptArgs {
+    /// The script's path.
+    pub(crate) fn script(&self) -> PathBuf {
+        match (&self.file, &self.path) {
+            (Some(file), _) => file.clone(),
+            (None, Some(dir)) if dir.is_dir() => dir.join(SCRIPT),
+            (None, Some(script)) => script.clone(),
+            (None, None) => PathBuf::from(SCRIPT),
+        }
+    }
+
+    /// The context's path.
+    pub(crate) fn context(&self) -> &Path {
+        let given = self.path.as_deref().filter(|path| self.file.is_some() || path.is_dir());
+        self.context.as_deref().or(given).unwrap_or(Path::new("."))
+    }
+
+    /// Refuses two contexts.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        match (&self.file, &self.path, &self.context) {
+            (Some(_), Some(path), Some(context)) => Err(Failure::usage(format!(
+                "`{}` and `--context {}` both name the context",
+                path.display(),
+                context.display()
+            ))
+            .hint("leave one of them out")),
+            _ => Ok(()),
+        }
+    }
+
     /// The script's text.
     pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
-        std::fs::read(&self.script).map_err(|e| {
+        std::fs::read(self.script()).map_err(|e| {
             let failure = Failure::usage(format!(
                 "can't read the script `{}`: {}",
-                self.script.display(),
+                self.script().display(),
                 reason(&e)
             ));
             match e.kind() {
@@ -58,7 +95,8 @@ impl ScriptArgs {
 
     /// The directory that the script is in.
     pub(crate) fn script_dir(&self) -> PathBuf {
-        let parent = self.script.parent().filter(|p| !p.as_os_str().is_empty());
+        let script = self.script();
+        let parent = script.parent().filter(|p| !p.as_os_str().is_empty());
         parent.unwrap_or(Path::new(".")).to_owned()
     }
 

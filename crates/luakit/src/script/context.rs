@@ -11,15 +11,15 @@ use crate::failure::{Failure, reason};
 impl ScriptArgs {
     /// The build context, which must be a directory.
     pub(crate) fn context_dir(&self) -> Result<&Path, Failure> {
-        match std::fs::metadata(&self.context) {
-            Ok(metadata) if metadata.is_dir() => Ok(&self.context),
+        match std::fs::metadata(self.context()) {
+            Ok(metadata) if metadata.is_dir() => Ok(self.context()),
             Ok(_) => Err(Failure::usage(format!(
                 "the context `{}` is not a directory",
-                self.context.display()
+                self.context().display()
             ))),
             Err(e) => Err(Failure::usage(format!(
                 "can't read the context `{}`: {}",
-                self.context.display(),
+                self.context().display(),
                 reason(&e)
             ))),
         }
@@ -29,25 +29,29 @@ impl ScriptArgs {
     /// goes into definitions, so it names nothing of this machine.
     pub(crate) fn script_name(&self) -> String {
         let within = || {
-            let script = self.script.canonicalize().ok()?;
-            let context = self.context.canonicalize().ok()?;
+            let script = self.script().canonicalize().ok()?;
+            let context = self.context().canonicalize().ok()?;
             let relative = script.strip_prefix(context).ok()?.to_str()?.to_owned();
             (!relative.is_empty()).then_some(relative)
         };
-        let file_name = || self.script.file_name().map(|name| name.to_string_lossy().into_owned());
+        let file_name = || {
+            self.script()
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        };
         within().or_else(file_name).unwrap_or_else(|| "build.lua".to_owned())
     }
 
     /// The patterns of the ignore file: the script's own, else the context's.
     pub(super) fn context_excludes(&self) -> Result<Vec<String>, Failure> {
         let script = self
-            .script
+            .script()
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
         let [own, contexts] = ignore::candidates(&script);
-        for path in [self.script_dir().join(own), self.context.join(contexts)] {
+        for path in [self.script_dir().join(own), self.context().join(contexts)] {
             match std::fs::read(&path) {
                 Ok(text) => return Ok(ignore::patterns(&text)),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}

@@ -13,8 +13,19 @@ use crate::failure::{Failure, Kind, reason};
 use crate::printer::Printer;
 
 impl ScriptArgs {
-    /// Evaluates the script for its platforms and chooses exports, and tells what is odd about it.
+    /// Evaluates the script for its platforms, or for linux/amd64, and chooses exports, and tells what is odd about it.
     pub(crate) fn plan(&self, selection: Selection<'_>, printer: &Printer) -> Result<Plan, Failure> {
+        self.plan_on(&Platform::linux_amd64(), selection, printer)
+    }
+
+    /// The same for an engine whose own platform is `machine`.
+    pub(crate) fn plan_on(
+        &self,
+        machine: &Platform,
+        selection: Selection<'_>,
+        printer: &Printer,
+    ) -> Result<Plan, Failure> {
+        self.check()?;
         let script = self.read()?;
         let loader = DirLoader::open(Some(&self.script_dir()), Some(self.context_dir()?))
             .map_err(|e| Failure::usage(format!("can't open the context: {}", reason(&e))))?;
@@ -28,8 +39,8 @@ impl ScriptArgs {
             print: Arc::new(move |line| lines.line(line)),
             selection,
             platforms: self.platform.clone(),
-            default_platform: Platform::linux_amd64(),
-            build_platform: Platform::linux_amd64(),
+            default_platform: machine.clone(),
+            build_platform: machine.clone(),
         };
         let plan = Plan::evaluate(&request).map_err(planning_failure)?;
         for warning in plan.warnings() {
@@ -65,7 +76,7 @@ impl ScriptArgs {
     /// What definitions are marshalled with.
     pub(crate) fn marshal_settings(&self, local_unique: Option<&str>) -> Result<MarshalSettings, Failure> {
         Ok(MarshalSettings {
-            local_unique: local_unique.map_or_else(|| context::local_unique_of(&self.context), str::to_owned),
+            local_unique: local_unique.map_or_else(|| context::local_unique_of(self.context()), str::to_owned),
             context_excludes: self.context_excludes()?,
         })
     }

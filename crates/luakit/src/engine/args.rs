@@ -1,0 +1,22 @@
+//! The flags of every command that builds on an engine.
+
+use std::path::PathBuf;
+
+use crate::flags::{entitlement, local};
+
+/// What surrounds a build on an engine.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EngineArgs {
+    /// Give the build a local directory under the name that the script uses
+    #[arg(long, value_name = "NAME=DIR", value_parser = local::parse)]
+    pub(crate) local: Vec<(String, PathBuf)>,
+    /// Let the build do more than it may by itself: `network.host`, `security.insecure`, `device` or `device=NAME`
+    #[arg(long, value_name = "ENTITLEMENT", value_parser = entitlement::parse)]
+    pub(crate) allow: Vec<String>,
+    /// How the build is shown on stderr: `auto` is `plain`
+    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = ["auto", "plain", "quiet"])]
+    pub(crate) progress: String,
+    /// The engine's address [default: `BUILDKIT_HOST`, else `DOCKER_HOST`, else Docker's usual socket, else BuildKit's]
+    #[arg(long, value_name = "unix://PATH")]
+    pub(crate) addr: Option<String>,
+}
