@@ -105,7 +105,11 @@ fn the_index_is_pinned_and_the_config_is_the_platforms() {
         (&name, "linux/amd64"),
     ];
     let images = run(&client("", None), &Pins::new(), &wanted).unwrap();
-    assert!(images.values().all(|image| image.digest.as_str() == index));
+    assert!(
+        images
+            .values()
+            .all(|image| image.digest.as_ref().unwrap().as_str() == index)
+    );
     let config = |platform: &str| {
         let image = &images[&(name.parse().unwrap(), platform.parse().unwrap())];
         String::from_utf8(image.config.clone()).unwrap()
@@ -123,7 +127,7 @@ fn a_manifest_without_an_index_is_taken_for_any_platform() {
     let server = fake::Registry::start();
     let manifest = server.put_image("app", Some("latest"), ARM64);
     let image = one(&server, "HOST/app").unwrap();
-    assert_eq!(image.digest.as_str(), manifest);
+    assert_eq!(image.digest.as_ref().unwrap().as_str(), manifest);
     assert_eq!(image.config, ARM64.as_bytes());
 }
 
@@ -162,7 +166,7 @@ fn a_digest_is_asked_for_and_kept() {
     server.put_image("app", Some("1"), AMD64);
     let image = one(&server, &format!("HOST/app:1@{old}")).unwrap();
     assert_eq!(
-        (image.digest.as_str(), image.config),
+        (image.digest.as_ref().unwrap().as_str(), image.config),
         (old.as_str(), ARM64.as_bytes().to_vec())
     );
 }
@@ -193,11 +197,19 @@ fn a_locked_image_is_not_asked_for_and_lends_its_digest_to_other_platforms() {
         &[(&name, "linux/amd64"), (&name, "linux/arm64")],
     )
     .unwrap();
-    assert!(images.values().all(|image| image.digest.as_str() == old));
+    assert!(
+        images
+            .values()
+            .all(|image| image.digest.as_ref().unwrap().as_str() == old)
+    );
     // What the old index doesn't have comes from the tag.
     let images = run(&client("", None), &locked, &[(&name, "linux/s390x")]).unwrap();
     assert_eq!(
-        images[&(reference, "linux/s390x".parse().unwrap())].digest.as_str(),
+        images[&(reference, "linux/s390x".parse().unwrap())]
+            .digest
+            .as_ref()
+            .unwrap()
+            .as_str(),
         new
     );
 }

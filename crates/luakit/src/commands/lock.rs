@@ -125,7 +125,7 @@ fn secrets(given: Vec<SecretSpec>) -> Secrets {
 fn with_swallowed_script(failure: Failure, args: &Args) -> Failure {
     let names = args.update.iter().flatten();
     match names.into_iter().find(|name| Path::new(name).is_file()) {
-        Some(script) if !args.script.script.exists() => failure.hint(script_first(script)),
+        Some(script) if !args.script.script().exists() => failure.hint(script_first(script)),
         _ => failure,
     }
 }
