@@ -72,7 +72,7 @@ fn image(platform: &str, entrypoint: &str) -> PlatformDefinition {
 async fn a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("not/there/yet");
-    let mut request = request(Node::file("/hello", "world").definition());
+    let mut request = request(&Node::file("/hello", "world").definition());
     request.exports.push(to_dir(&out));
     let (result, heard) = build(request).await;
     result.unwrap();
@@ -87,13 +87,13 @@ async fn a_directory() {
 #[tokio::test]
 async fn nothing_at_all() {
     let dir = tempfile::tempdir().unwrap();
-    let mut scratch = request(pb::Definition::default());
+    let mut scratch = request(&pb::Definition::default());
     scratch.exports.push(to_dir(dir.path()));
     let (result, _) = build(scratch).await;
     result.unwrap();
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     // A build without a destination only has to succeed.
-    let (result, _) = build(request(Node::file("/x", "x").definition())).await;
+    let (result, _) = build(request(&Node::file("/x", "x").definition())).await;
     assert_eq!(result.unwrap().exporter, BTreeMap::new());
 }
 
@@ -101,7 +101,7 @@ async fn nothing_at_all() {
 async fn a_tar() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out.tar");
-    let mut request = request(Node::file("/hello", "world").definition());
+    let mut request = request(&Node::file("/hello", "world").definition());
     request.exports.push(to_archive(Archive::Tar, &path, &[]));
     build(request).await.0.unwrap();
     let files = untar(fs::File::open(&path).unwrap());
@@ -131,7 +131,7 @@ impl Write for Shared {
 #[tokio::test]
 async fn a_stream() {
     let shared = Shared::default();
-    let mut request = request(Node::file("/hello", "world").definition());
+    let mut request = request(&Node::file("/hello", "world").definition());
     let output = FileOutput::Stream {
         name: "stdout".into(),
         writer: Box::new(shared.clone()),
@@ -150,7 +150,7 @@ async fn a_stream() {
 async fn an_oci_archive_with_its_config() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image.tar");
-    let mut request = request(pb::Definition::default());
+    let mut request = request(&pb::Definition::default());
     request.definitions = vec![image("linux/amd64", "/app")];
     request
         .exports

@@ -16,7 +16,7 @@ async fn a_step_that_fails() {
     let path = dir.path().join("out.tar");
     fs::write(&path, "from before").unwrap();
     let node = Node::image(ALPINE, HERE).run("echo first; echo second; exit 7", HERE);
-    let mut request = request(node.definition());
+    let mut request = request(&node.definition());
     request.exports.push(to_archive(Archive::Tar, &path, &[]));
     let (result, heard) = build(request).await;
     let BuildError::Step(step) = result.unwrap_err() else {
@@ -52,9 +52,9 @@ async fn an_uncached_step_is_known_by_its_digest() {
     let command = format!("sleep 2; echo {}; exit 3", fresh());
     let plain = base.run(&command, HERE);
     let uncached = plain.clone().with(|metadata| metadata.ignore_cache = true);
-    let (first, second) = tokio::join!(build(request(plain.definition())), async {
+    let (first, second) = tokio::join!(build(request(&plain.definition())), async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        build(request(uncached.definition())).await
+        build(request(&uncached.definition())).await
     });
     for (result, _) in [first, second] {
         let BuildError::Step(step) = result.unwrap_err() else {
@@ -69,7 +69,7 @@ async fn an_uncached_step_is_known_by_its_digest() {
 async fn details_longer_than_usual_headers() {
     let long = "x".repeat(100_000);
     let node = Node::image(ALPINE, HERE).run(&format!(": {long}; exit 9"), HERE);
-    let BuildError::Step(step) = build(request(node.definition())).await.0.unwrap_err() else {
+    let BuildError::Step(step) = build(request(&node.definition())).await.0.unwrap_err() else {
         panic!("no step")
     };
     assert_eq!(step.exit_code, Some(9));
@@ -80,7 +80,7 @@ async fn what_the_engine_does_not_know() {
     let node = Node::file("/x", "x").with(|metadata| {
         metadata.caps = luakit_proto::map::entries([("file.base", true), ("passthroughop", true)]);
     });
-    let error = build(request(node.definition())).await.0.unwrap_err();
+    let error = build(request(&node.definition())).await.0.unwrap_err();
     let BuildError::Unsupported { engine, missing } = error else {
         panic!("{error:?}")
     };
@@ -97,9 +97,9 @@ async fn what_the_engine_does_not_know() {
 #[tokio::test]
 async fn a_definition_too_large_for_this_engine() {
     let node = |size| Node::file("/big", vec![b'x'; size]).definition();
-    build(request(node((4 << 20) - 1024))).await.0.unwrap();
+    build(request(&node((4 << 20) - 1024))).await.0.unwrap();
     // Other engines take 16 MiB; this one says that it doesn't.
-    let error = build(request(node(5 << 20))).await.0.unwrap_err();
+    let error = build(request(&node(5 << 20))).await.0.unwrap_err();
     let BuildError::TooLarge(TooLarge { size, limit }) = error else {
         panic!("{error:?}")
     };
@@ -109,7 +109,7 @@ async fn a_definition_too_large_for_this_engine() {
 #[tokio::test]
 async fn what_the_engine_refuses() {
     let node = Node::image("docker.io/library/no-such-image:1", HERE);
-    let error = build(request(node.definition())).await.0.unwrap_err();
+    let error = build(request(&node.definition())).await.0.unwrap_err();
     let BuildError::Step(step) = &error else {
         panic!("{error:?}")
     };
@@ -120,14 +120,14 @@ async fn what_the_engine_refuses() {
         def: Node::file("/x", "x").definition().def[..1].to_vec(),
         ..pb::Definition::default()
     };
-    let error = build(request(broken)).await.0.unwrap_err();
+    let error = build(request(&broken)).await.0.unwrap_err();
     assert!(matches!(error, BuildError::Engine { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn an_output_that_cannot_be_written() {
     let dir = tempfile::tempdir().unwrap();
-    let mut early = request(Node::file("/x", "x").definition());
+    let mut early = request(&Node::file("/x", "x").definition());
     early
         .exports
         .push(to_archive(Archive::Tar, &dir.path().join("no/such/dir/x.tar"), &[]));
@@ -136,14 +136,14 @@ async fn an_output_that_cannot_be_written() {
     assert!(heard.updates.is_empty(), "found before the build");
 
     let full = std::path::Path::new("/dev/full");
-    let mut late = request(Node::file("/x", vec![b'x'; 1 << 20]).definition());
+    let mut late = request(&Node::file("/x", vec![b'x'; 1 << 20]).definition());
     late.exports.push(to_archive(Archive::Tar, full, &[]));
     let error = build(late).await.0.unwrap_err();
     assert!(matches!(error, BuildError::Receive { .. }), "{error:?}");
     assert!(error.to_string().contains("No space left on device"), "{error}");
 
     fs::write(dir.path().join("file"), "").unwrap();
-    let mut blocked = request(Node::file("/x", "x").definition());
+    let mut blocked = request(&Node::file("/x", "x").definition());
     blocked.exports.push(to_dir(&dir.path().join("file")));
     let error = build(blocked).await.0.unwrap_err();
     assert!(matches!(error, BuildError::Receive { .. }), "{error:?}");
@@ -162,7 +162,7 @@ async fn a_dropped_build_ends_on_the_engine() {
     let mark = fresh();
     let node = Node::image(ALPINE, HERE).run(&format!("exec sh -c 'sleep 1000; :' {mark}"), HERE);
     let engine = Engine::connect(&endpoint()).await.unwrap();
-    let job = request(node.definition());
+    let job = request(&node.definition());
     let task = tokio::spawn(async move { engine.solve(job.around, job.definitions, &mut |_| {}).await });
     assert!(soon(|| running(&mark)).await, "the step starts");
     task.abort();
@@ -191,7 +191,7 @@ async fn an_engine_that_goes_away() {
     let mark = fresh();
     let path = dir.path().join("out.tar");
     let node = Node::image(ALPINE, HERE).run(&format!("exec sh -c 'sleep 1000; :' {mark}"), HERE);
-    let mut request = request(node.definition());
+    let mut request = request(&node.definition());
     request.exports.push(to_archive(Archive::Tar, &path, &[]));
     let start = Instant::now();
     let (result, ()) = tokio::join!(async { build_at(&endpoint, request).await.0 }, async {

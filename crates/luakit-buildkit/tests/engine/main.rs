@@ -96,10 +96,10 @@ fn read(message: &pb::Definition) -> Definition {
 }
 
 /// A request for one definition.
-fn request(definition: pb::Definition) -> Job {
+fn request(definition: &pb::Definition) -> Job {
     let definition = PlatformDefinition {
         platform: None,
-        definition: read(&definition),
+        definition: read(definition),
         image_config: None,
     };
     Job {

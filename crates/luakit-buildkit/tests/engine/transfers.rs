@@ -9,7 +9,7 @@ use crate::graph::Node;
 /// Builds `node` over the directory `from` and gives the exported directory.
 async fn round(node: &Node, from: &Path) -> (tempfile::TempDir, Heard) {
     let to = tempfile::tempdir().unwrap();
-    let mut request = request(node.definition());
+    let mut request = request(&node.definition());
     request.locals.insert("context".into(), from.to_owned());
     request.exports.push(to_dir(to.path()));
     let (result, heard) = build(request).await;
@@ -128,7 +128,7 @@ async fn a_name_that_cannot_be_sent() {
     let from = tempfile::tempdir().unwrap();
     let odd = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"bad\xff");
     fs::write(from.path().join(odd), "x").unwrap();
-    let mut request = request(Node::local("context", &[("local.unique", &fresh())]).definition());
+    let mut request = request(&Node::local("context", &[("local.unique", &fresh())]).definition());
     request.locals.insert("context".into(), from.path().to_owned());
     let error = build(request).await.0.unwrap_err();
     let text = error.to_string();

@@ -30,7 +30,7 @@ pub(crate) async fn definition(
     let sources = vec![definition.definition.clone()];
     let outcome = {
         let mut observer = |event| display.event(event);
-        interruptible(engine.solve(request, vec![definition], &mut observer)).await?
+        interruptible(Box::pin(engine.solve(request, vec![definition], &mut observer))).await?
     };
     display.finish();
     outcome.map_err(|error| report::failure(&error, &sources))
@@ -63,7 +63,7 @@ pub(crate) async fn plan(
     };
     let outcome = {
         let mut observer = |event| display.event(event);
-        interruptible(engine.build(request, frontend, &mut observer)).await?
+        interruptible(Box::pin(engine.build(request, frontend, &mut observer))).await?
     };
     display.finish();
     let (definitions, warnings) = told.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +113,9 @@ impl<'a> Display<'a> {
         match event {
             Event::Update(update) if !self.quiet => {
                 let lines = self.plain.feed(&update, self.started.elapsed());
-                lines.iter().for_each(|line| self.printer.line(line));
+                for line in lines {
+                    self.printer.line(&line);
+                }
             }
             Event::Update(_) => {}
             Event::SkippedDevice { local, path } => self.printer.warning(
@@ -125,7 +127,9 @@ impl<'a> Display<'a> {
 
     fn finish(&mut self) {
         if !self.quiet {
-            self.plain.finish().iter().for_each(|line| self.printer.line(line));
+            for line in self.plain.finish() {
+                self.printer.line(&line);
+            }
         }
     }
 }
