@@ -1,11 +1,13 @@
 //! What happens during a build, as plain values.
 //!
 //! [`Update`] is one message of BuildKit's status stream in our own types, with the digests mapped back to
-//! those that the definition's author computed. `tracker` folds updates into what an error report needs;
-//! [`plain`] turns them into lines of text. Neither knows a terminal.
+//! those that the definition's author computed. [`tracker`] folds updates into where the build stands, which error
+//! reports and displays read; [`plain`] turns them into lines of text, [`raw_json`] into lines of JSON. None knows a
+//! terminal.
 
 pub mod plain;
-pub(crate) mod tracker;
+pub mod raw_json;
+pub mod tracker;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -187,7 +189,7 @@ fn time(wire: Option<Timestamp>) -> Option<SystemTime> {
 
 /// The time spans of one step, overlapping ones joined.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Spans(BTreeMap<SystemTime, Option<SystemTime>>);
+pub struct Spans(BTreeMap<SystemTime, Option<SystemTime>>);
 
 impl Spans {
     /// Notes one span; the same start again replaces it.
@@ -216,23 +218,36 @@ impl Spans {
         joined
     }
 
+    /// The start of the first.
+    pub fn first_start(&self) -> Option<SystemTime> {
+        self.0.first_key_value().map(|(start, _)| *start)
+    }
+
     /// The start of the newest.
-    pub(crate) fn newest_start(&self) -> Option<SystemTime> {
+    pub fn newest_start(&self) -> Option<SystemTime> {
         self.joined().last().map(|(start, _)| *start)
     }
 
     /// When the newest ended, if it has.
-    pub(crate) fn newest_end(&self) -> Option<SystemTime> {
+    pub fn newest_end(&self) -> Option<SystemTime> {
         self.joined().last().and_then(|(_, end)| *end)
     }
 
-    /// Their length together.
-    pub(crate) fn total(&self) -> Duration {
-        let length = |(start, end): (SystemTime, Option<SystemTime>)| {
-            end.and_then(|end| end.duration_since(start).ok()).unwrap_or_default()
-        };
-        self.joined().into_iter().map(length).sum()
+    /// The length together of those that have ended.
+    pub fn total(&self) -> Duration {
+        let ended = self.joined().into_iter().filter_map(|(start, end)| Some((start, end?)));
+        ended.map(|(start, end)| length(start, end)).sum()
     }
+
+    /// Their length together when it is `now` on the engine's clock.
+    pub fn until(&self, now: SystemTime) -> Duration {
+        let spans = self.joined().into_iter();
+        spans.map(|(start, end)| length(start, end.unwrap_or(now))).sum()
+    }
+}
+
+fn length(start: SystemTime, end: SystemTime) -> Duration {
+    end.duration_since(start).unwrap_or_default()
 }
 
 #[cfg(test)]

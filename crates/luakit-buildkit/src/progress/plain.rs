@@ -5,10 +5,11 @@
 //! that has waited for long takes over. Unlike buildx a line of a step's output is held until it is whole,
 //! so that lines never mix.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{Spans, Status, Update, Vertex};
+use super::tracker::{Phase, Step, Tracker};
+use super::{Status, Update};
 
 /// How long a step with news waits for the one that holds the floor.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,30 +18,25 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const STRIDE: f64 = 0.05;
 const INTERVAL: Duration = Duration::from_secs(5);
 
+/// The longest line of output that is held until it is whole, in bytes.
+const LONGEST: usize = 64 << 10;
+
 /// The printer of one build.
 #[derive(Debug, Default)]
 pub struct PlainProgress {
-    steps: Vec<Step>,
-    /// By vertex digest, or by group for its members.
-    index: HashMap<String, usize>,
-    groups: HashMap<String, usize>,
+    tracker: Tracker,
+    /// What is said of each of the tracker's steps.
+    tales: Vec<Tale>,
     /// Which step holds the floor.
     current: Option<usize>,
     numbered: usize,
     out: Vec<String>,
 }
 
+/// What is said of one step.
 #[derive(Debug, Default)]
-struct Step {
+struct Tale {
     number: Option<usize>,
-    name: String,
-    spans: Spans,
-    cached: bool,
-    error: String,
-    /// Members by digest, if this is a group.
-    members: BTreeMap<String, Member>,
-    /// A group of which only weak members have started.
-    hidden: bool,
     /// Lines to print.
     news: Vec<String>,
     /// Output whose line has not ended.
@@ -50,12 +46,6 @@ struct Step {
     since: Option<Duration>,
     /// The last word on it, so that it isn't repeated.
     verdict: Option<String>,
-}
-
-#[derive(Debug, Default)]
-struct Member {
-    cached: bool,
-    error: String,
 }
 
 /// What was last said of a status.
@@ -72,31 +62,29 @@ impl PlainProgress {
         Self::default()
     }
 
-    /// Takes an update; `now` is the time since the build began. Gives the lines to write, without line ends.
+    /// Takes an update, or an empty one when time has passed; `now` is the time since the build began. Gives the
+    /// lines to write, without line ends.
     pub fn feed(&mut self, update: &Update, now: Duration) -> Vec<String> {
-        let mut touched = Vec::new();
-        for vertex in &update.vertices {
-            let at = self.vertex(vertex);
-            touch(&mut touched, at);
-        }
+        let touched = self.tracker.note(update);
+        self.tales.resize_with(self.tracker.steps().len(), Tale::default);
         for status in &update.statuses {
-            if let Some(step) = self.step(&status.vertex, &mut touched) {
-                step.status(status);
+            if let Some((tale, _)) = self.tale(&status.vertex) {
+                tale.status(status);
             }
         }
         for warning in &update.warnings {
-            if let Some(step) = self.step(&warning.vertex, &mut touched) {
-                step.news.push(format!("WARN: {}", warning.short));
+            if let Some((tale, _)) = self.tale(&warning.vertex) {
+                tale.news.push(format!("WARN: {}", warning.short));
             }
         }
         for log in &update.logs {
-            if let Some(step) = self.step(&log.vertex, &mut touched) {
-                step.log(&log.data, log.timestamp);
+            if let Some((tale, start)) = self.tale(&log.vertex) {
+                tale.log(&log.data, &clock(start, log.timestamp));
             }
         }
         for at in touched {
-            if let Some(step) = self.steps.get_mut(at) {
-                step.since.get_or_insert(now);
+            if let Some(tale) = self.tales.get_mut(at) {
+                tale.since.get_or_insert(now);
             }
         }
         self.print(now);
@@ -105,166 +93,103 @@ impl PlainProgress {
 
     /// What is still to say when the build is over.
     pub fn finish(&mut self) -> Vec<String> {
-        for at in 0..self.steps.len() {
-            let Some(step) = self.steps.get_mut(at) else { break };
-            step.close_line();
-            if !step.news.is_empty() && step.visible() {
+        for at in 0..self.tales.len() {
+            let Some((step, tale)) = self.both(at) else { break };
+            tale.close_line();
+            if !tale.news.is_empty() && step.visible() {
                 self.show(at);
             }
         }
         std::mem::take(&mut self.out)
     }
 
-    /// Notes a vertex; which step it belongs to.
-    fn vertex(&mut self, vertex: &Vertex) -> usize {
-        let at = match &vertex.group {
-            None => *self.index.entry(vertex.digest.clone()).or_insert_with(|| {
-                self.steps.push(Step::default());
-                self.steps.len() - 1
-            }),
-            Some(group) => {
-                let at = *self.groups.entry(group.id.clone()).or_insert_with(|| {
-                    self.steps.push(Step {
-                        hidden: true,
-                        ..Step::default()
-                    });
-                    self.steps.len() - 1
-                });
-                self.index.insert(vertex.digest.clone(), at);
-                at
-            }
-        };
-        if let Some(step) = self.steps.get_mut(at) {
-            step.vertex(vertex);
-        }
-        at
+    /// What is said of the step of a vertex, and when that began.
+    fn tale(&mut self, digest: &str) -> Option<(&mut Tale, Option<SystemTime>)> {
+        let (step, tale) = self.both(self.tracker.step_of(digest)?)?;
+        Some((tale, step.spans().newest_start()))
     }
 
-    /// The step of a vertex, marked as touched.
-    fn step(&mut self, digest: &str, touched: &mut Vec<usize>) -> Option<&mut Step> {
-        let at = *self.index.get(digest)?;
-        touch(touched, at);
-        self.steps.get_mut(at)
+    fn both(&mut self, at: usize) -> Option<(&Step, &mut Tale)> {
+        Some((self.tracker.steps().get(at)?, self.tales.get_mut(at)?))
+    }
+
+    /// When each step that shows and has something to say began to, and the step.
+    fn waiting(&self) -> impl Iterator<Item = (Duration, usize, &Step)> {
+        let tales = self.tales.iter().enumerate();
+        tales.filter_map(|(at, tale)| {
+            let step = self.tracker.steps().get(at).filter(|step| step.visible())?;
+            Some((tale.since?, at, step))
+        })
     }
 
     fn print(&mut self, now: Duration) {
-        let done = |s: &Step| s.since.is_some() && s.visible() && s.spans.newest_end().is_some();
-        let mut ready: Vec<usize> = (0..self.steps.len())
-            .filter(|at| self.steps.get(*at).is_some_and(done))
-            .collect();
-        ready.sort_by_key(|at| {
-            let end = self.steps.get(*at).and_then(|s| s.spans.newest_end());
-            (Some(*at) != self.current, end)
-        });
-        for at in ready {
+        let ended = self.waiting();
+        let ended = ended.filter_map(|(_, at, step)| Some((step.spans().newest_end()?, at)));
+        let mut ready: Vec<_> = ended.map(|(end, at)| (Some(at) != self.current, end, at)).collect();
+        ready.sort_unstable();
+        for (_, _, at) in ready {
             self.show(at);
         }
-        let waits = |s: &Step| s.since.filter(|_| s.visible() && s.spans.newest_start().is_some());
-        match self.current {
-            None => {
-                // Whoever has waited longest takes the floor.
-                let next = (0..self.steps.len())
-                    .filter_map(|at| Some((self.steps.get(at).and_then(waits)?, at)))
-                    .min();
-                if let Some((_, at)) = next {
-                    self.show(at);
-                }
-            }
+        let patience = match self.current {
+            // Whoever has waited longest takes the floor.
+            None => Duration::ZERO,
             Some(current) => {
                 self.show(current);
-                let impatient = (0..self.steps.len()).filter_map(|at| {
-                    let since = self.steps.get(at).and_then(waits)?;
-                    (now.saturating_sub(since) >= PATIENCE).then_some((since, at))
-                });
-                if let Some((_, at)) = impatient.min() {
-                    self.show(at);
-                }
+                PATIENCE
             }
+        };
+        let begun = self.waiting().filter(|(.., step)| step.spans().newest_start().is_some());
+        let longest = begun.map(|(since, at, _)| (since, at)).min();
+        if let Some((since, at)) = longest
+            && now.saturating_sub(since) >= patience
+        {
+            self.show(at);
         }
     }
 
     /// Prints all that is to say about a step, which thereby takes the floor until it is done.
     fn show(&mut self, at: usize) {
         let previous = self.current.filter(|current| *current != at);
-        if let Some(number) = previous.and_then(|p| self.steps.get(p)).and_then(|s| s.number) {
-            self.out.push(format!("#{number} ..."));
-        }
-        let Some(step) = self.steps.get_mut(at) else { return };
-        let ended = step.spans.newest_end().is_some();
-        if ended {
-            step.close_line();
-        }
-        let verdict = ended.then(|| step.verdict());
-        let repeated = step.news.is_empty() && verdict.is_some() && step.verdict == verdict;
-        step.since = None;
-        if repeated {
-            // Said before: the floor goes back.
-            if previous.is_some() {
-                self.out.pop();
-            }
+        let previous = previous.and_then(|p| self.tales.get(p)).and_then(|tale| tale.number);
+        let (Some(step), Some(tale)) = (self.tracker.steps().get(at), self.tales.get_mut(at)) else {
             return;
+        };
+        let ended = step.spans().newest_end().is_some();
+        if ended {
+            tale.close_line();
+        }
+        let verdict = ended.then(|| verdict(step));
+        tale.since = None;
+        if tale.news.is_empty() && verdict.is_some() && tale.verdict == verdict {
+            // Said before.
+            return;
+        }
+        if let Some(number) = previous {
+            self.out.push(format!("#{number} ..."));
         }
         if self.current != Some(at) {
             if self.numbered > 0 {
                 self.out.push(String::new());
             }
-            let number = *step.number.get_or_insert_with(|| {
+            let number = *tale.number.get_or_insert_with(|| {
                 self.numbered += 1;
                 self.numbered
             });
-            self.out.push(format!("#{number} {}", step.name));
+            self.out.push(format!("#{number} {}", one_line(step.name())));
         }
-        let number = step.number.unwrap_or_default();
+        let number = tale.number.unwrap_or_default();
         self.out
-            .extend(step.news.drain(..).map(|line| format!("#{number} {line}")));
+            .extend(tale.news.drain(..).map(|line| format!("#{number} {line}")));
         self.current = Some(at);
         if let Some(verdict) = verdict {
             self.out.push(format!("#{number} {verdict}"));
-            step.verdict = Some(verdict);
+            tale.verdict = Some(verdict);
             self.current = None;
         }
     }
 }
 
-fn touch(touched: &mut Vec<usize>, at: usize) {
-    if !touched.contains(&at) {
-        touched.push(at);
-    }
-}
-
-impl Step {
-    fn visible(&self) -> bool {
-        !self.hidden
-    }
-
-    fn vertex(&mut self, vertex: &Vertex) {
-        if let Some(start) = vertex.started {
-            self.spans.note(start, vertex.completed);
-        }
-        let Some(group) = &vertex.group else {
-            self.name.clone_from(&vertex.name);
-            self.cached = vertex.cached;
-            self.error.clone_from(&vertex.error);
-            return;
-        };
-        self.name.clone_from(&group.name);
-        self.hidden &= vertex.started.is_none() || group.weak;
-        let member = Member {
-            cached: vertex.cached,
-            error: vertex.error.clone(),
-        };
-        self.members.insert(vertex.digest.clone(), member);
-        self.cached = self.members.values().all(|m| m.cached);
-        self.error = self
-            .members
-            .values()
-            .map(|m| &m.error)
-            .find(|e| !e.is_empty())
-            .cloned()
-            .unwrap_or_default();
-        self.hidden &= self.error.is_empty();
-    }
-
+impl Tale {
     fn status(&mut self, status: &Status) {
         // What never started says nothing that could be timed.
         let Some(started) = status.started else { return };
@@ -304,29 +229,29 @@ impl Step {
         self.news.push(format!("{}{amount}{time}{done}", status.id));
     }
 
-    fn log(&mut self, data: &[u8], at: Option<SystemTime>) {
+    /// Takes output; `clock` stands before each of its lines.
+    fn log(&mut self, data: &[u8], clock: &str) {
         let mut pieces = data.split(|byte| *byte == b'\n');
         let Some(first) = pieces.next() else { return };
-        self.write(first, at);
+        self.write(first, clock);
         for piece in pieces {
-            self.close_line_at(at);
-            self.write(piece, at);
+            if self.open.is_empty() {
+                // An empty line is a line too.
+                self.open.extend_from_slice(clock.as_bytes());
+            }
+            self.close_line();
+            self.write(piece, clock);
         }
     }
 
-    fn write(&mut self, piece: &[u8], at: Option<SystemTime>) {
+    fn write(&mut self, piece: &[u8], clock: &str) {
         if self.open.is_empty() && !piece.is_empty() {
-            self.open.extend_from_slice(self.clock(at).as_bytes());
+            self.open.extend_from_slice(clock.as_bytes());
         }
         self.open.extend_from_slice(piece);
-    }
-
-    /// Ends the open line; an empty one is a line too.
-    fn close_line_at(&mut self, at: Option<SystemTime>) {
-        if self.open.is_empty() {
-            self.open.extend_from_slice(self.clock(at).as_bytes());
+        if self.open.len() > LONGEST {
+            self.close_line();
         }
-        self.close_line();
     }
 
     fn close_line(&mut self) {
@@ -336,39 +261,45 @@ impl Step {
             self.news.push(line.strip_suffix('\r').unwrap_or(&line).to_owned());
         }
     }
+}
 
-    /// The time since the step began, as it stands before a line, in four digits.
-    fn clock(&self, at: Option<SystemTime>) -> String {
-        let since = match (at, self.spans.newest_start()) {
-            (Some(at), Some(start)) => at.duration_since(start).unwrap_or_default(),
-            _ => Duration::ZERO,
-        };
-        let seconds = since.as_secs_f64();
-        let precision = if seconds < 10.0 {
-            3
-        } else if seconds < 100.0 {
-            2
-        } else {
-            1
-        };
-        format!("{seconds:.precision$} ")
-    }
+/// The time since a step began, as it stands before a line of its output: in four digits.
+fn clock(start: Option<SystemTime>, at: Option<SystemTime>) -> String {
+    let since = match (at, start) {
+        (Some(at), Some(start)) => at.duration_since(start).unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    let seconds = since.as_secs_f64();
+    let precision = if seconds < 10.0 {
+        3
+    } else if seconds < 100.0 {
+        2
+    } else {
+        1
+    };
+    format!("{seconds:.precision$} ")
+}
 
-    fn verdict(&self) -> String {
-        if self.error.ends_with("context canceled") {
-            "CANCELED".to_owned()
-        } else if !self.error.is_empty() {
-            format!("ERROR: {}", self.error)
-        } else if self.cached {
-            "CACHED".to_owned()
-        } else {
-            format!("DONE {:.1}s", self.spans.total().as_secs_f64())
-        }
+fn verdict(step: &Step) -> String {
+    match step.phase() {
+        Phase::Canceled => "CANCELED".to_owned(),
+        Phase::Failed => format!("ERROR: {}", step.error()),
+        Phase::Cached => "CACHED".to_owned(),
+        _ => format!("DONE {:.1}s", step.spans().total().as_secs_f64()),
     }
 }
 
-/// A size in decimal units, with two digits once it has a unit.
-fn bytes(size: i64) -> String {
+/// A name on one line: that of a command may be a whole script.
+fn one_line(name: &str) -> String {
+    name.split(char::is_control)
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A size in decimal units, with two digits once it has a unit, as buildx writes it.
+pub fn bytes(size: i64) -> String {
     let mut value = size.unsigned_abs();
     let sign = if size < 0 { "-" } else { "" };
     if value < 1000 {

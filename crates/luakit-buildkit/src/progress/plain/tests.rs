@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::HashSet;
 
-use crate::progress::{Group, Log, Warning};
+use crate::progress::{Group, Log, Vertex, Warning};
 
 fn at(milliseconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1000) + Duration::from_millis(milliseconds)
@@ -124,6 +124,49 @@ fn the_floor_is_shared() {
     #1 5.200 a4
     #1 CANCELED
     ");
+}
+
+#[test]
+fn time_alone_gives_the_floor_away() {
+    let update = || (7000, Update::default());
+    let text = run([
+        (0, vertices([vertex("a", Some(0), None), vertex("b", Some(1), None)])),
+        (10, log("b", 20, "b1\n")),
+        (4000, Update::default()),
+        update(),
+        update(),
+    ]);
+    insta::assert_snapshot!(text, @"
+    #1 step a
+    #1 ...
+
+    #2 step b
+    #2 0.019 b1
+    ");
+}
+
+#[test]
+fn a_name_is_one_line() {
+    let name = "/bin/sh -c set -e\n\tmake\n".into();
+    let text = run([(
+        0,
+        vertices([Vertex {
+            name,
+            ..vertex("a", Some(0), Some(0))
+        }]),
+    )]);
+    insta::assert_snapshot!(text, @"
+    #1 /bin/sh -c set -e make
+    #1 DONE 0.0s
+    ");
+}
+
+#[test]
+fn a_line_without_end_is_not_held_forever() {
+    let mut progress = PlainProgress::new();
+    progress.feed(&vertices([vertex("a", Some(0), None)]), Duration::ZERO);
+    let lines = progress.feed(&log("a", 1, &"x".repeat(LONGEST)), Duration::ZERO);
+    assert_eq!(lines.len(), 1);
 }
 
 #[test]
