@@ -3,8 +3,9 @@
 //! Three calls run side by side: the session, the status stream and `Solve`. A `Solve` with neither definition nor
 //! frontend makes the engine wait for gateway calls that carry the build's id: the caller is the frontend, so that
 //! image configs and several platforms can be returned. What can be found wrong before the engine hears of it is. The
-//! build is one future: dropping it closes the calls, and the engine cancels. After a failure the others get a bounded
-//! time to say more, so that nothing waits forever.
+//! build is one future: dropping it closes the calls, and the engine cancels; so does the request's token, but then the
+//! future goes on until the engine has ended the build. After a failure the others get a bounded time to say more, so
+//! that nothing waits forever.
 
 pub(crate) mod caps;
 pub(crate) mod check;
@@ -25,6 +26,7 @@ use luakit_proto::{control, gateway, rpc, sourcepolicy};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::error::{self, BuildError};
@@ -41,6 +43,9 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the status stream may be silent after the build's end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How long the engine may take to end a build that is canceled.
+const CANCELING: Duration = Duration::from_secs(10);
 
 /// What surrounds a build's definitions.
 #[derive(Default)]
@@ -63,6 +68,9 @@ pub struct BuildRequest {
     pub source_policy: Option<sourcepolicy::Policy>,
     /// Whether images are looked up anew though the engine has copies of them.
     pub pull: bool,
+    /// Cancels the build on the engine. The build then ends with [`BuildError::Canceled`] when the engine has ended it,
+    /// after 10 seconds at the latest; what happens until then is told as ever.
+    pub cancel: CancellationToken,
 }
 
 /// One place of cache.
@@ -191,6 +199,7 @@ impl Engine {
             attributes,
             source_policy,
             pull,
+            cancel,
         } = request;
         let prepared = Prepared::new(exports, self.endpoint())?;
         let setting = Arc::new(Setting {
@@ -235,10 +244,8 @@ impl Engine {
         let (send_status, mut statuses) = mpsc::unbounded_channel();
         let status = Background::spawn(follow_status(self.control(), id.clone(), send_status));
         let mut control = self.control();
-        let solve = control.solve(request);
-        tokio::pin!(solve);
-        let frontend = run_frontend(self, &id, &setting, frontend);
-        tokio::pin!(frontend);
+        let mut solve = Box::pin(control.solve(request));
+        let mut frontend = Box::pin(run_frontend(self, &id, &setting, frontend));
 
         let digests = Arc::clone(&setting);
         let ours = move |digest| {
@@ -271,6 +278,17 @@ impl Engine {
                 solved = &mut solve => break solved.map(tonic::Response::into_inner),
                 () = &mut deadline, if cause.is_some() => {
                     break Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build"));
+                }
+                () = cancel.cancelled() => {
+                    // Without these calls the engine stops the build's steps; the status stream ends when they have.
+                    drop((solve, frontend));
+                    let words = async {
+                        while let Some(response) = statuses.recv().await {
+                            observer(Event::Update(Update::from_wire(response, &ours)));
+                        }
+                    };
+                    let _late = tokio::time::timeout(CANCELING, words).await;
+                    return Err(BuildError::Canceled.into());
                 }
             }
         };

@@ -110,6 +110,9 @@ pub enum BuildError {
         /// What the engine says.
         message: String,
     },
+    /// The request's token canceled the build.
+    #[error("the build was canceled")]
+    Canceled,
     /// The engine went away during the build.
     #[error("the connection to the engine was lost: {0}")]
     Lost(String),

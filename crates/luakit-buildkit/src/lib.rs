@@ -32,3 +32,4 @@ pub use fsutil::TransferError;
 pub use gateway::{Gateway, GatewayError, ResultRef};
 pub use output_file::OutputFile;
 pub use session::auth::RegistryAccess;
+pub use tokio_util::sync::CancellationToken;

@@ -21,6 +21,12 @@ pub(crate) struct Environment {
     pub(crate) no_client_token: bool,
     /// `GIT_SSH_COMMAND`, or `GIT_SSH` as such a command.
     pub(crate) ssh_command: Option<String>,
+    /// `BUILDKIT_PROGRESS`.
+    pub(crate) buildkit_progress: Option<String>,
+    /// `BUILDKIT_COLORS`.
+    pub(crate) buildkit_colors: Option<String>,
+    /// `BUILDKIT_TTY_LOG_LINES`.
+    pub(crate) tty_log_lines: Option<String>,
     /// `HTTP_PROXY`.
     pub(crate) http_proxy: Option<String>,
     /// `HTTPS_PROXY`.
@@ -41,6 +47,9 @@ impl Environment {
             buildkit_host: text("BUILDKIT_HOST")?,
             no_client_token: flag("BUILDKIT_NO_CLIENT_TOKEN")?,
             ssh_command: ssh_command()?,
+            buildkit_progress: text("BUILDKIT_PROGRESS")?,
+            buildkit_colors: text("BUILDKIT_COLORS")?,
+            tty_log_lines: text("BUILDKIT_TTY_LOG_LINES")?,
             http_proxy: either("HTTP_PROXY")?,
             https_proxy: either("HTTPS_PROXY")?,
             no_proxy: either("NO_PROXY")?,

@@ -1,11 +1,7 @@
 //! The program behind the `luakit` binary: parses, calls, maps an exit code.
 //!
 //! It is a library so that the reference of the command line can be made from its own definitions.
-#![allow(
-    clippy::needless_pass_by_value,
-    clippy::trivially_copy_pass_by_ref,
-    reason = "a subcommand owns its arguments; the printer is one thing, and that it is small an accident"
-)]
+#![allow(clippy::needless_pass_by_value, reason = "a subcommand owns its arguments")]
 
 mod cli;
 mod commands;
@@ -16,6 +12,7 @@ mod failure;
 mod flags;
 mod output_file;
 mod printer;
+mod progress;
 mod resolution;
 mod runtime;
 mod script;

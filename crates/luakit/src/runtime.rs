@@ -17,5 +17,8 @@ pub(crate) fn build<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
 fn run<T>(mut builder: Builder, work: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = builder.enable_all().build();
     let runtime = runtime.map_err(|e| Failure::internal(format!("can't start: {e}")))?;
-    Ok(runtime.block_on(work))
+    let outcome = runtime.block_on(work);
+    // Whoever interrupts a build must not wait for a file that a thread still reads.
+    runtime.shutdown_background();
+    Ok(outcome)
 }

@@ -138,7 +138,9 @@ impl PlainProgress {
                 PATIENCE
             }
         };
-        let begun = self.waiting().filter(|(.., step)| step.spans().newest_start().is_some());
+        let begun = self
+            .waiting()
+            .filter(|(.., step)| step.spans().newest_start().is_some());
         let longest = begun.map(|(since, at, _)| (since, at)).min();
         if let Some((since, at)) = longest
             && now.saturating_sub(since) >= patience

@@ -21,7 +21,9 @@ pub fn line(event: &Event) -> String {
             // The stream has no word for this but a warning that is no step's.
             warnings: vec![WarningObject {
                 level: 1,
-                short: Base64(format!("`{path}` in the local directory `{local}` is a device, and was left out").into()),
+                short: Base64(
+                    format!("`{path}` in the local directory `{local}` is a device, and was left out").into(),
+                ),
                 ..WarningObject::default()
             }],
             ..Object::default()

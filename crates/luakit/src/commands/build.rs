@@ -88,6 +88,7 @@ fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
 
 fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read()?;
+    let progress = args.engine.progress.setup(&environment, printer)?;
     let exports = exports::prepare(specs, &args.tag, printer)?;
     let mut locals = local::by_name(&args.engine.local)?;
     if !locals.contains_key(CONTEXT) {
@@ -119,7 +120,6 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             entitlements: args.engine.allow.clone(),
             ..BuildRequest::default()
         };
-        let progress = &args.engine.progress;
         build::plan(&engine, request, &plan, &references, &settings, progress, printer).await?;
         Ok(())
     })?

@@ -39,6 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read()?;
+    let progress = args.engine.progress.setup(&environment, printer)?;
     let exports = exports::prepare(&args.output, &args.tag, printer)?;
     let locals = local::by_name(&args.engine.local)?;
     let definition = read_definition()?;
@@ -61,7 +62,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             definition,
             image_config: record.map(|record| record.config.into_bytes()),
         };
-        build::definition(&engine, request, definition, &args.engine.progress, printer).await?;
+        build::definition(&engine, request, definition, progress, printer).await?;
         Ok(())
     })?
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::flags::{entitlement, local};
+use crate::progress::ProgressArgs;
 
 /// What surrounds a build on an engine.
 #[derive(Debug, clap::Args)]
@@ -13,9 +14,8 @@ pub(crate) struct EngineArgs {
     /// Let the build do more than it may by itself: `network.host`, `security.insecure`, `device` or `device=NAME`
     #[arg(long, value_name = "ENTITLEMENT", value_parser = entitlement::parse)]
     pub(crate) allow: Vec<String>,
-    /// How the build is shown on stderr: `auto` is `plain`
-    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = ["auto", "plain", "quiet"])]
-    pub(crate) progress: String,
+    #[command(flatten)]
+    pub(crate) progress: ProgressArgs,
     /// The engine's address [default: `BUILDKIT_HOST`, else `DOCKER_HOST`, else Docker's usual socket, else BuildKit's]
     #[arg(long, value_name = "unix://PATH")]
     pub(crate) addr: Option<String>,

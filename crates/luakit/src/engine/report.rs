@@ -7,6 +7,7 @@ use luakit_diagnostic::{Diagnostic, SourceFile, Span, TraceFrame};
 use luakit_llb::{Definition, Reference};
 
 use crate::failure::{Failure, Kind};
+use crate::progress::clean_output;
 
 /// What a failed build is to the user.
 pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure {
@@ -65,7 +66,8 @@ fn step_diagnostic(step: &StepFailure, definitions: &[Definition]) -> Diagnostic
     }
     diagnostic = at(diagnostic, places);
     if !step.log.is_empty() {
-        diagnostic = diagnostic.with_note(format!("its last output:\n{}", step.log.join("\n")));
+        let lines: Vec<String> = step.log.iter().map(|line| clean_output(line)).collect();
+        diagnostic = diagnostic.with_note(format!("its last output:\n{}", lines.join("\n")));
     }
     with_gone_digest(diagnostic, &step.message)
 }

@@ -29,7 +29,7 @@ impl ScriptArgs {
         let script = self.read()?;
         let loader = DirLoader::open(Some(&self.script_dir()), Some(self.context_dir()?))
             .map_err(|e| Failure::usage(format!("can't open the context: {}", reason(&e))))?;
-        let lines = *printer;
+        let lines = printer.clone();
         let request = Request {
             script_name: self.script_name(),
             script,

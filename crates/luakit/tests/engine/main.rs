@@ -20,4 +20,5 @@ mod git;
 mod multi_platform;
 mod outputs;
 mod prelude;
+mod progress;
 mod workbench;

@@ -58,6 +58,8 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
         (SCRIPT, &["solve", "-o", "type=image,name=app:1,push-by-digest=true"]),
         (SCRIPT, &["solve", "-o", "type=image,\"name=a,b\"", "-t", "app"]),
         (SCRIPT, &["solve", "--allow", "network"]),
+        (SCRIPT, &["solve", "--progress", "tty"]),
+        (SCRIPT, &["solve", "--progress", "fancy"]),
         (SCRIPT, &["dag", "--filter", ""]),
         (three, &["dag", "--format", "json"]),
         (SCRIPT, &["dag", "--platform", "linux/amd64,linux/arm64"]),
@@ -133,6 +135,19 @@ fn a_variable_that_is_no_text_is_wrong_usage() {
             format!("error[usage]: the variable `{name}` is not UTF-8 text")
         );
     }
+}
+
+#[test]
+fn an_unknown_progress_mode_of_the_environment_is_wrong_usage() {
+    let project = Project::new(&[]);
+    let mut command = project.command();
+    command.args(["solve", "-t", "x"]).env("BUILDKIT_PROGRESS", "fancy");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
+    error[usage]: BUILDKIT_PROGRESS: unknown progress mode `fancy`
+    hint: it is one of `auto`, `tty`, `plain`, `rawjson`, `quiet`
+    ");
 }
 
 #[test]

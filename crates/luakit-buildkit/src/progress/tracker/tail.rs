@@ -46,17 +46,14 @@ impl Tail {
 
     fn extend(&mut self, data: &[u8]) {
         // A terminal writes over a line after a carriage return, so only what follows the last one is worth keeping.
-        let data = match without_returns(data).iter().rposition(|byte| *byte == b'\r') {
-            Some(at) => {
+        let data = if let Some(at) = without_returns(data).iter().rposition(|byte| *byte == b'\r') {
+            self.open.clear();
+            data.get(at + 1..).unwrap_or_default()
+        } else {
+            if self.open.last() == Some(&b'\r') && !without_returns(data).is_empty() {
                 self.open.clear();
-                data.get(at + 1..).unwrap_or_default()
             }
-            None => {
-                if self.open.last() == Some(&b'\r') && !data.is_empty() {
-                    self.open.clear();
-                }
-                data
-            }
+            data
         };
         let room = LONGEST.saturating_sub(self.open.len());
         self.open.extend_from_slice(data.get(..room).unwrap_or(data));
@@ -79,7 +76,9 @@ mod tests {
 
     fn check(writes: &[&str], lines: &[&str]) {
         let mut tail = Tail::default();
-        writes.iter().for_each(|data| tail.write(data.as_bytes()));
+        for data in writes {
+            tail.write(data.as_bytes());
+        }
         assert_eq!(tail.lines(), lines, "{writes:?}");
     }
 

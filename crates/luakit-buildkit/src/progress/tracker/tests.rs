@@ -97,7 +97,10 @@ fn a_group_is_one_step() {
     assert_eq!(touched, [0]);
     let step = tracker.steps().first().unwrap();
     assert_eq!(tracker.steps().len(), 1);
-    assert_eq!((step.name(), step.visible(), step.phase()), ("group", true, Phase::Running));
+    assert_eq!(
+        (step.name(), step.visible(), step.phase()),
+        ("group", true, Phase::Running)
+    );
     assert_eq!(step.digests().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(tracker.latest_output(step, 5), ["from b"]);
     assert_eq!(tracker.log("a"), ["from a"]);
