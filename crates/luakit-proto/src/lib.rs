@@ -7,22 +7,41 @@
 
 pub mod map;
 
+pub use generated::containerd::services::content::v1 as content;
 pub use generated::fsutil::types as fsutil;
 pub use generated::google::rpc;
 pub use generated::grpc::health::v1 as health;
+pub use generated::moby::buildkit::secrets::v1 as secrets;
 pub use generated::moby::buildkit::v1 as control;
 pub use generated::moby::buildkit::v1::apicaps;
 pub use generated::moby::buildkit::v1::frontend as gateway;
 pub use generated::moby::buildkit::v1::sourcepolicy;
 pub use generated::moby::buildkit::v1::types as worker;
 pub use generated::moby::filesync::v1 as filesync;
+pub use generated::moby::sshforward::v1 as sshforward;
+pub use generated::moby::upload::v1 as upload;
 pub use generated::pb;
 pub use prost::Message;
 pub use prost_types::{Any, Timestamp};
 
+impl std::fmt::Debug for secrets::GetSecretResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GetSecretResponse").finish_non_exhaustive()
+    }
+}
+
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::restriction)]
 #[rustfmt::skip]
 mod generated {
+    pub mod containerd {
+        pub mod services {
+            pub mod content {
+                pub mod v1 {
+                    include!("generated/containerd.services.content.v1.rs");
+                }
+            }
+        }
+    }
     pub mod pb {
         include!("generated/pb.rs");
     }
@@ -45,6 +64,11 @@ mod generated {
     }
     pub mod moby {
         pub mod buildkit {
+            pub mod secrets {
+                pub mod v1 {
+                    include!("generated/moby.buildkit.secrets.v1.rs");
+                }
+            }
             pub mod v1 {
                 include!("generated/moby.buildkit.v1.rs");
                 pub mod apicaps {
@@ -64,6 +88,16 @@ mod generated {
         pub mod filesync {
             pub mod v1 {
                 include!("generated/moby.filesync.v1.rs");
+            }
+        }
+        pub mod sshforward {
+            pub mod v1 {
+                include!("generated/moby.sshforward.v1.rs");
+            }
+        }
+        pub mod upload {
+            pub mod v1 {
+                include!("generated/moby.upload.v1.rs");
             }
         }
     }
