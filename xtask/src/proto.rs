@@ -83,7 +83,11 @@ fn generate(protos: &std::path::Path) -> anyhow::Result<Files> {
         .context("compiling the .proto files")?;
     let out = tempfile::tempdir()?;
     let mut config = tonic_prost_build::Config::new();
-    config.btree_map(["."]).bytes(STREAMED).skip_debug([SECRET]).disable_comments(["."]);
+    config
+        .btree_map(["."])
+        .bytes(STREAMED)
+        .skip_debug([SECRET])
+        .disable_comments(["."]);
     // Comments stay in the .proto files: rustdoc would read their brackets as links.
     let stubs = "#[cfg(feature = \"grpc\")]";
     tonic_prost_build::configure()

@@ -35,6 +35,7 @@ use crate::gateway::{Gateway, GatewayError, Refusal, ResultRef, Setting};
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
+use crate::session::attachments::Attachments;
 use crate::session::auth::RegistryAccess;
 use crate::session::{Failures, Offer, Session};
 
@@ -71,6 +72,8 @@ pub struct BuildRequest {
     /// Cancels the build on the engine. The build then ends with [`BuildError::Canceled`] when the engine has ended it,
     /// after 10 seconds at the latest; what happens until then is told as ever.
     pub cancel: CancellationToken,
+    /// Secrets, SSH agents, image layouts and streams that the build may use.
+    pub attachments: Attachments,
 }
 
 /// One place of cache.
@@ -200,8 +203,10 @@ impl Engine {
             source_policy,
             pull,
             cancel,
+            attachments,
         } = request;
         let prepared = Prepared::new(exports, self.endpoint())?;
+        let attached = attachments.open().map_err(BuildError::from)?;
         let setting = Arc::new(Setting {
             engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
             exports: prepared.exporters.len(),
@@ -220,6 +225,7 @@ impl Engine {
             registries,
             failures: failures.clone(),
             skipped,
+            attached,
         };
         let session = Session::new(offer, shared_key);
         let id = random_id();

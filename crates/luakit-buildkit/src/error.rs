@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::endpoint::ConnectError;
 use crate::fsutil::TransferError;
 use crate::progress::tracker::Tracker;
-use crate::session::Failure;
+use crate::session::{Failure, ServiceError};
 
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +99,9 @@ pub enum BuildError {
         /// Why.
         source: CredentialError,
     },
+    /// Something attached to the build couldn't be used.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// A step failed.
     #[error("{}", .0.message)]
     Step(Box<StepFailure>),
@@ -343,6 +346,7 @@ impl From<Failure> for BuildError {
             },
             Failure::Receive { target, error } => Self::Receive { target, source: error },
             Failure::Credentials { host, error } => Self::Credentials { host, source: error },
+            Failure::Service(error) => Self::Service(error),
         }
     }
 }

@@ -2,14 +2,21 @@
 //!
 //! The client opens a stream of bytes to the engine and serves gRPC inside it: [`tunnel`] makes the stream
 //! a connection, [`serve`] answers on it. Only what a build asked for is offered: the local directories it
-//! names, its export targets, and credentials. What fails on our side is remembered by name ([`Failures`]),
-//! since the engine's error may only say that the client failed.
+//! names, its export targets, credentials, and what is attached to it ([`attachments`]). What fails on our
+//! side is remembered by name ([`Failures`]), since the engine's error may only say that the client failed.
 
+pub(crate) mod attachments;
 pub(crate) mod auth;
+pub(crate) mod content;
 pub(crate) mod filesend;
 pub(crate) mod filesync;
+pub(crate) mod secrets;
 pub(crate) mod serve;
+pub(crate) mod ssh;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod tunnel;
+pub(crate) mod upload;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +31,8 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use crate::fsutil::TransferError;
 use crate::grpc::Connection;
 use crate::ids::random_id;
+use attachments::Opened;
+pub(crate) use attachments::ServiceError;
 use filesend::Targets;
 
 /// A local service that failed.
@@ -35,6 +44,8 @@ pub(crate) enum Failure {
     Receive { target: String, error: TransferError },
     /// The credentials of a registry couldn't be had.
     Credentials { host: String, error: CredentialError },
+    /// Something attached to the build couldn't be had.
+    Service(ServiceError),
 }
 
 /// The first local failure of a build: later ones follow from it.
@@ -63,6 +74,7 @@ pub(crate) struct Offer {
     pub(crate) failures: Failures,
     /// Hears of entries that were left out: the local's name and the path.
     pub(crate) skipped: tokio::sync::mpsc::UnboundedSender<(String, String)>,
+    pub(crate) attached: Opened,
 }
 
 /// An announced session.
@@ -85,6 +97,18 @@ impl Session {
         }
         if offer.registries.is_some() {
             methods.extend(auth::METHODS);
+        }
+        if !offer.attached.secrets.is_empty() {
+            methods.push(secrets::METHOD);
+        }
+        if offer.attached.ssh.is_some() {
+            methods.extend(ssh::METHODS);
+        }
+        if offer.attached.stores.is_some() {
+            methods.extend(content::METHODS);
+        }
+        if !offer.attached.uploads.is_empty() {
+            methods.push(upload::METHOD);
         }
         Self {
             id: random_id(),

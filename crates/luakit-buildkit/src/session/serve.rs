@@ -9,17 +9,21 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use luakit_proto::content::content_server::ContentServer;
 use luakit_proto::filesync::auth_server::AuthServer;
 use luakit_proto::filesync::file_sync_server::FileSyncServer;
 use luakit_proto::health::health_check_response::ServingStatus;
 use luakit_proto::health::health_server::{Health, HealthServer};
 use luakit_proto::health::{HealthCheckRequest, HealthCheckResponse};
+use luakit_proto::secrets::secrets_server::SecretsServer;
+use luakit_proto::sshforward::ssh_server::SshServer;
+use luakit_proto::upload::upload_server::UploadServer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic::{Request, Response, Status};
 
-use super::{Offer, auth, filesend, filesync};
+use super::{Offer, auth, content, filesend, filesync, secrets, ssh, upload};
 use crate::grpc::{HEADERS, MESSAGE, WINDOW};
 
 /// The method by which the engine finds out that we are alive.
@@ -34,6 +38,10 @@ struct Inner {
     file_sync: FileSyncServer<filesync::Locals>,
     file_send: filesend::FileSend,
     auth: Option<AuthServer<auth::Login>>,
+    secrets: Option<SecretsServer<secrets::Store>>,
+    ssh: Option<SshServer<ssh::Forwarder>>,
+    content: Option<ContentServer<content::Library>>,
+    upload: Option<UploadServer<upload::Uploads>>,
 }
 
 impl Services {
@@ -42,6 +50,16 @@ impl Services {
         let login = offer
             .registries
             .map(|access| auth::Login::new(access, offer.failures.clone()));
+        let attached = offer.attached;
+        let failures = || offer.failures.clone();
+        let secrets = (!attached.secrets.is_empty()).then(|| secrets::Store::new(attached.secrets, failures()));
+        let agents = attached.ssh.map(|agents| ssh::Forwarder::new(agents, failures()));
+        let content = attached.stores.map(|stores| {
+            ContentServer::new(content::Library::new(stores, failures()))
+                .max_decoding_message_size(MESSAGE)
+                .max_encoding_message_size(MESSAGE)
+        });
+        let upload = (!attached.uploads.is_empty()).then(|| upload::Uploads::new(attached.uploads, failures()));
         Self(Arc::new(Inner {
             health: HealthServer::new(Alive),
             file_sync: FileSyncServer::new(locals)
@@ -49,6 +67,10 @@ impl Services {
                 .max_encoding_message_size(MESSAGE),
             file_send: filesend::FileSend::new(offer.targets, offer.failures),
             auth: login.map(AuthServer::new),
+            secrets: secrets.map(SecretsServer::new),
+            ssh: agents.map(SshServer::new),
+            content,
+            upload: upload.map(UploadServer::new),
         }))
     }
 
@@ -65,6 +87,22 @@ impl Services {
             && let Some(auth) = &self.0.auth
         {
             auth.clone().call(request).await
+        } else if path.starts_with("/moby.buildkit.secrets.v1.Secrets/")
+            && let Some(secrets) = &self.0.secrets
+        {
+            secrets.clone().call(request).await
+        } else if path.starts_with("/moby.sshforward.v1.SSH/")
+            && let Some(ssh) = &self.0.ssh
+        {
+            ssh.clone().call(request).await
+        } else if path.starts_with("/containerd.services.content.v1.Content/")
+            && let Some(content) = &self.0.content
+        {
+            content.clone().call(request).await
+        } else if path.starts_with("/moby.upload.v1.Upload/")
+            && let Some(upload) = &self.0.upload
+        {
+            upload.clone().call(request).await
         } else {
             let text = format!("`{path}` is not offered in this session");
             Ok(Status::unimplemented(text).into_http())
@@ -119,6 +157,7 @@ mod tests {
     use super::*;
     use crate::grpc::Connection;
     use crate::session::Failures;
+    use crate::session::attachments::Opened;
 
     /// A connection to a session that offers one directory and nothing else, as the engine has it.
     async fn engine_side() -> (Connection, tempfile::TempDir) {
@@ -130,6 +169,7 @@ mod tests {
             registries: None,
             failures: Failures::default(),
             skipped,
+            attached: Opened::default(),
         };
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(serve(ours, Services::new(offer)));
