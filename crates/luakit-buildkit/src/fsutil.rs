@@ -24,9 +24,6 @@ use luakit_proto::fsutil::{Packet, Stat, packet::PacketType};
 /// Packets on their way out; an error ends the call.
 pub(crate) type Outgoing = tokio::sync::mpsc::Sender<Result<Packet, tonic::Status>>;
 
-/// How much of a file goes into one packet. Upstream sends 32 KiB; receivers take any size below gRPC's limit.
-pub(crate) const CHUNK: usize = 64 << 10;
-
 /// Why a transfer ended early. Paths are relative to its root.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {

@@ -23,9 +23,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use luakit_frontend::credentials::CredentialError;
-use luakit_proto::control::BytesMessage;
 use luakit_proto::control::control_client::ControlClient;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::fsutil::TransferError;
@@ -120,11 +118,11 @@ impl Session {
 
     /// Serves until the engine ends the session.
     pub(crate) async fn run(self, mut control: ControlClient<Connection>) -> Result<(), tonic::Status> {
-        let (outgoing, stream) = tokio::sync::mpsc::channel::<BytesMessage>(16);
-        let mut request = tonic::Request::new(ReceiverStream::new(stream));
+        let (writer, messages) = tunnel::messages();
+        let mut request = tonic::Request::new(messages);
         *request.metadata_mut() = self.metadata();
         let incoming = control.session(request).await?.into_inner();
-        serve::serve(tunnel::Tunnel::new(incoming, outgoing), self.services).await;
+        serve::serve(tunnel::Tunnel::new(incoming, writer), self.services).await;
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! A directory held by a handle, and the way to what is below it without following symbolic links.
 //!
 //! Every element of a path is opened on its own with `O_NOFOLLOW`, so that neither a link in the tree nor
-//! one that appears meanwhile leads out of it. The directory used last is kept: trees are worked through in
-//! order.
+//! one that appears meanwhile leads out of it. The directories down to the one used last are kept: trees are
+//! worked through in order.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -14,8 +14,12 @@ use rustix::io::Errno;
 /// The root of a tree on disk.
 pub(crate) struct Anchor {
     root: Arc<OwnedFd>,
-    last: Option<(String, Arc<OwnedFd>)>,
+    /// Directories used last, each in the one before it.
+    trail: Vec<(String, Arc<OwnedFd>)>,
 }
+
+/// Directories kept open: a deep tree must not use up a process's handles.
+const KEPT: usize = 32;
 
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -29,7 +33,7 @@ impl Anchor {
         let root = rustix::fs::open(path, flags, Mode::empty())?;
         Ok(Self {
             root: Arc::new(root),
-            last: None,
+            trail: Vec::new(),
         })
     }
 
@@ -37,7 +41,7 @@ impl Anchor {
     pub(crate) fn share(&self) -> Self {
         Self {
             root: Arc::clone(&self.root),
-            last: None,
+            trail: Vec::new(),
         }
     }
 
@@ -56,27 +60,34 @@ impl Anchor {
 
     /// The directory at `path`.
     pub(crate) fn dir(&mut self, path: &str) -> Result<Arc<OwnedFd>, Errno> {
-        if let Some((last, fd)) = &self.last
-            && last == path
-        {
-            return Ok(Arc::clone(fd));
-        }
-        // Start below the directory used last where it is on the way.
-        let (mut at, rest) = match &self.last {
-            Some((last, fd)) if path.strip_prefix(last.as_str()).is_some_and(|r| r.starts_with('/')) => {
-                (Arc::clone(fd), path.get(last.len() + 1..).unwrap_or_default())
-            }
-            _ => (Arc::clone(&self.root), path),
+        let above = |kept: &str| {
+            path.strip_prefix(kept)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        for name in rest.split('/') {
-            at = Arc::new(openat(&at, name, DIRECTORY, Mode::empty())?);
+        while self.trail.last().is_some_and(|(kept, _)| !above(kept)) {
+            self.trail.pop();
         }
-        self.last = Some((path.to_owned(), Arc::clone(&at)));
+        let (mut at, mut end) = match self.trail.last() {
+            Some((kept, fd)) => (Arc::clone(fd), kept.len()),
+            None => (Arc::clone(&self.root), 0),
+        };
+        while end < path.len() {
+            let start = if end == 0 { 0 } else { end + 1 };
+            let rest = path.get(start..).unwrap_or_default();
+            let name = rest.split('/').next().unwrap_or_default();
+            at = Arc::new(openat(&at, name, DIRECTORY, Mode::empty())?);
+            end = start + name.len();
+            if self.trail.len() == KEPT {
+                self.trail.pop();
+            }
+            let kept = path.get(..end).unwrap_or_default().to_owned();
+            self.trail.push((kept, Arc::clone(&at)));
+        }
         Ok(at)
     }
 
     /// Forgets the directory used last: it was replaced.
     pub(crate) fn forget(&mut self) {
-        self.last = None;
+        self.trail.clear();
     }
 }

@@ -41,9 +41,11 @@ fn transfer(
         let (to_sender, requests) = mpsc::channel(4);
         let (packets, received) = mpsc::channel(4);
         tokio::spawn(async move {
-            while let Some(Ok(packet)) = sent.recv().await {
-                if packets.send(packet).await.is_err() {
-                    break;
+            while let Some(Ok(batch)) = sent.recv().await {
+                for packet in batch {
+                    if packets.send(packet).await.is_err() {
+                        return;
+                    }
                 }
             }
         });
@@ -286,12 +288,13 @@ fn a_vanished_file_is_an_error() {
         .unwrap();
     let (result, packets) = runtime.block_on(async {
         let anchor = Anchor::open(from.path()).unwrap();
-        let (outgoing, mut sent) = mpsc::channel(64);
+        let (outgoing, sent) = mpsc::channel(64);
+        let mut sent = crate::session::filesync::Flat::new(sent);
         let (requests, incoming) = mpsc::channel(4);
         let gone = from.path().join("gone");
         let packets = tokio::spawn(async move {
             let mut packets = Vec::new();
-            while let Some(packet) = sent.recv().await {
+            while let Some(packet) = sent.next().await {
                 let listed = matches!(
                     &packet,
                     Ok(Packet {

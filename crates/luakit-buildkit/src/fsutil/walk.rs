@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use luakit_proto::fsutil::{Stat, XattrEntry};
 use luakit_proto::map::Entry as _;
@@ -263,39 +263,65 @@ fn nanoseconds(stat: &rustix::fs::Stat) -> i64 {
 
 /// The extended attributes of a file or directory, sorted.
 ///
-/// A file that may not be opened has none that we may read: its content is what the error will name, if it
-/// is asked for.
+/// Asked for by a path through `/proc`, which needs no right to open the entry and no handle; without `/proc`
+/// by opening it, where what may not be opened has none that we may read.
 fn xattrs(anchor: &mut Anchor, path: &str, kind: FileType) -> Result<Vec<XattrEntry>, Errno> {
-    let fd = match kind {
-        FileType::Directory => anchor.dir(path),
-        _ => anchor.parent(path).and_then(|(dir, name)| {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            openat(&dir, name, flags, Mode::empty()).map(std::sync::Arc::new)
-        }),
-    };
-    let fd = match fd {
-        Ok(fd) => fd,
+    let (dir, name) = match anchor.parent(path) {
         Err(Errno::ACCESS | Errno::PERM | Errno::NOENT | Errno::LOOP) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+        other => other?,
     };
-    let mut list = vec![0u8; 256];
-    let length = loop {
-        match rustix::fs::flistxattr(&fd, list.as_mut_slice()) {
-            Ok(length) => break length,
-            Err(Errno::RANGE) if list.len() < 1 << 20 => list.resize(list.len() * 4, 0),
+    let by_path = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
+    match collect(
+        |list| rustix::fs::llistxattr(&*by_path, list),
+        |name, value| rustix::fs::lgetxattr(&*by_path, name, value),
+    ) {
+        Err(Errno::NOENT) => {}
+        other => return other,
+    }
+    let directory = if kind == FileType::Directory {
+        OFlags::DIRECTORY
+    } else {
+        OFlags::empty()
+    };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | directory;
+    match openat(&dir, name, flags, Mode::empty()) {
+        Ok(fd) => collect(
+            |list| rustix::fs::flistxattr(&fd, list),
+            |name, value| rustix::fs::fgetxattr(&fd, name, value),
+        ),
+        Err(Errno::ACCESS | Errno::PERM | Errno::NOENT | Errno::LOOP) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the attributes that `list` names, each by `get`.
+fn collect(
+    list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+    get: impl Fn(&str, &mut [u8]) -> Result<usize, Errno>,
+) -> Result<Vec<XattrEntry>, Errno> {
+    let mut small = [0u8; 256];
+    let mut large = Vec::new();
+    let names = loop {
+        let names = if large.is_empty() { &mut small[..] } else { &mut large };
+        match list(names) {
+            Ok(length) => break names.get(..length).unwrap_or_default(),
+            Err(Errno::RANGE) if names.len() < 1 << 20 => {
+                let longer = names.len() * 4;
+                large.resize(longer, 0);
+            }
             Err(Errno::NOTSUP) => return Ok(Vec::new()),
             Err(error) => return Err(error),
         }
     };
     let mut found = Vec::new();
-    for name in list.get(..length).unwrap_or_default().split(|b| *b == 0) {
+    for name in names.split(|b| *b == 0) {
         let Ok(name) = std::str::from_utf8(name) else { continue };
         if name.is_empty() || name.starts_with("com.apple.") {
             continue;
         }
         let mut value = vec![0u8; 64 << 10];
         // One that may not be read is left out, as upstream does.
-        if let Ok(length) = rustix::fs::fgetxattr(&fd, name, value.as_mut_slice()) {
+        if let Ok(length) = get(name, &mut value) {
             value.truncate(length);
             found.push((name.to_owned(), value));
         }

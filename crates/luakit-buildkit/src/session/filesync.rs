@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use luakit_proto::filesync::file_sync_server::FileSync;
 use luakit_proto::fsutil::Packet;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -23,8 +25,8 @@ use crate::fsutil::send::send;
 /// The method as it is announced.
 pub(crate) const METHOD: &str = "/moby.filesync.v1.FileSync/DiffCopy";
 
-/// Packets under way to the engine.
-const AHEAD: usize = 64;
+/// Batches of packets under way to the engine.
+const AHEAD: usize = 8;
 
 /// The directories of one build.
 #[derive(Clone)]
@@ -66,7 +68,7 @@ impl Locals {
 
 #[tonic::async_trait]
 impl FileSync for Locals {
-    type DiffCopyStream = ReceiverStream<Result<Packet, Status>>;
+    type DiffCopyStream = Flat;
 
     async fn diff_copy(&self, request: Request<Streaming<Packet>>) -> Result<Response<Self::DiffCopyStream>, Status> {
         let (metadata, _, incoming) = request.into_parts();
@@ -99,7 +101,39 @@ impl FileSync for Locals {
                 Err(error) => failures.record(Failure::Send { local: name, error }),
             }
         });
-        Ok(Response::new(ReceiverStream::new(packets)))
+        Ok(Response::new(Flat::new(packets)))
+    }
+}
+
+/// The packets of batches, one after another.
+pub(crate) struct Flat {
+    batches: mpsc::Receiver<Result<Vec<Packet>, Status>>,
+    present: std::vec::IntoIter<Packet>,
+}
+
+impl Flat {
+    pub(crate) fn new(batches: mpsc::Receiver<Result<Vec<Packet>, Status>>) -> Self {
+        Self {
+            batches,
+            present: Vec::new().into_iter(),
+        }
+    }
+}
+
+impl Stream for Flat {
+    type Item = Result<Packet, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(packet) = self.present.next() {
+                return Poll::Ready(Some(Ok(packet)));
+            }
+            match ready!(self.batches.poll_recv(cx)) {
+                Some(Ok(batch)) => self.present = batch.into_iter(),
+                Some(Err(status)) => return Poll::Ready(Some(Err(status))),
+                None => return Poll::Ready(None),
+            }
+        }
     }
 }
 
