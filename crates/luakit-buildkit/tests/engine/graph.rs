@@ -70,7 +70,44 @@ impl Node {
         Self::new(op, &[], &["source.image"])
     }
 
+    pub(crate) fn oci_layout(reference: &str, store: &str, on: &str) -> Self {
+        let attrs = [("oci.store", store.to_owned())];
+        Self::source(
+            &format!("oci-layout://{reference}"),
+            entries(attrs),
+            on,
+            "source.ocilayout",
+        )
+    }
+
+    pub(crate) fn http(url: &str, filename: &str) -> Self {
+        let attrs = [("http.filename", filename.to_owned())];
+        Self::source(url, entries(attrs), "linux/amd64", "source.http")
+    }
+
+    fn source(identifier: &str, attrs: Vec<pb::StringEntry>, on: &str, cap: &str) -> Self {
+        let source = pb::SourceOp {
+            identifier: identifier.to_owned(),
+            attrs,
+        };
+        let op = pb::Op {
+            op: Some(pb::op::Op::Source(source)),
+            platform: Some(platform(on)),
+            ..pb::Op::default()
+        };
+        Self::new(op, &[], &[cap])
+    }
+
     pub(crate) fn run(&self, command: &str, on: &str) -> Self {
+        self.run_mounting(command, on, None)
+    }
+
+    /// A run with one more mount.
+    pub(crate) fn run_with(&self, command: &str, on: &str, mount: pb::Mount) -> Self {
+        self.run_mounting(command, on, Some(mount))
+    }
+
+    fn run_mounting(&self, command: &str, on: &str, mount: Option<pb::Mount>) -> Self {
         let exec = pb::ExecOp {
             meta: Some(pb::Meta {
                 args: ["/bin/sh", "-c", command].map(str::to_owned).to_vec(),
@@ -79,10 +116,13 @@ impl Node {
                 remove_mount_stubs_recursive: true,
                 ..pb::Meta::default()
             }),
-            mounts: vec![pb::Mount {
+            mounts: [pb::Mount {
                 dest: "/".into(),
                 ..pb::Mount::default()
-            }],
+            }]
+            .into_iter()
+            .chain(mount)
+            .collect(),
             ..pb::ExecOp::default()
         };
         let op = pb::Op {

@@ -1,6 +1,7 @@
 //! Builds on the real test engine: the one inside Docker 26.1.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod attached;
 mod exports;
 mod failures;
 mod graph;
