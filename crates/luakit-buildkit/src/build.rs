@@ -37,6 +37,7 @@ use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
 use crate::session::attachments::Attachments;
 use crate::session::auth::RegistryAccess;
+use crate::session::content::ContentStore;
 use crate::session::{Failures, Offer, Session};
 
 /// How long the engine may take to end a build that has failed on our side.
@@ -204,8 +205,13 @@ impl Engine {
             pull,
             cancel,
             attachments,
+            mut attachments,
         } = request;
         let prepared = Prepared::new(exports, self.endpoint())?;
+        if let Some(dir) = prepared.layout.clone() {
+            let store = ContentStore { dir, writable: true };
+            attachments.stores.insert("export".to_owned(), store);
+        }
         let attached = attachments.open().map_err(BuildError::from)?;
         let setting = Arc::new(Setting {
             engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
@@ -327,10 +333,9 @@ impl Engine {
             (Some(FrontendError::Gateway(GatewayError(Refusal::Build(error)))), _) => return Err(error.into()),
             // The engine has the result, so at most our call to return it went wrong.
             (_, Ok(response)) => {
-                prepared.commit()?;
-                return Ok(BuildResponse {
-                    exporter: response.exporter_response,
-                });
+                let exporter = response.exporter_response;
+                prepared.commit(&exporter)?;
+                return Ok(BuildResponse { exporter });
             }
             // The gateway's own answer says more than the end of the build that followed from it.
             (Some(FrontendError::Gateway(GatewayError(Refusal::Status(status)))), Err(_)) | (None, Err(status)) => {

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::endpoint::ConnectError;
 use crate::fsutil::TransferError;
+use crate::layout::LayoutError;
 use crate::progress::tracker::Tracker;
 use crate::session::{Failure, ServiceError};
 
@@ -99,6 +100,9 @@ pub enum BuildError {
         /// Why.
         source: CredentialError,
     },
+    /// The index of an image layout couldn't be written.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// Something attached to the build couldn't be used.
     #[error(transparent)]
     Service(#[from] ServiceError),

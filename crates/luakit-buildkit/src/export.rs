@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine as _;
 use luakit_proto::control;
 
 use crate::endpoint::Endpoint;
 use crate::error::BuildError;
+use crate::layout::{EntryName, LATEST, Layout};
 use crate::output_file::OutputFile;
 use crate::session::filesend::{Target, Targets};
 
@@ -57,12 +59,16 @@ pub enum FileOutput {
         /// Takes the bytes as they come.
         writer: Box<dyn Write + Send>,
     },
+    /// A directory, as an OCI image layout; for images only. One of a build's outputs may be one.
+    Layout(PathBuf),
 }
 
 /// A build's exports, ready for it.
 pub(crate) struct Prepared {
     pub(crate) exporters: Vec<control::Exporter>,
     pub(crate) targets: Targets,
+    /// The layout that the engine writes to as the store `export`.
+    pub(crate) layout: Option<PathBuf>,
     files: Vec<(PathBuf, OutputFile)>,
 }
 
@@ -72,10 +78,26 @@ impl Prepared {
         let mut prepared = Self {
             exporters: Vec::new(),
             targets: Targets::new(),
+            layout: None,
             files: Vec::new(),
         };
-        for (index, export) in exports.into_iter().enumerate() {
+        for (index, mut export) in exports.into_iter().enumerate() {
             let name = match export.kind {
+                ExportKind::Archive(archive, FileOutput::Layout(dir)) => {
+                    export.attrs.insert("tar".to_owned(), "false".to_owned());
+                    let several = prepared.layout.replace(dir).is_some();
+                    match archive {
+                        Archive::Oci | Archive::Docker if several => {
+                            return Err(BuildError::Request("only one output may be an image layout".to_owned()));
+                        }
+                        Archive::Oci => "oci",
+                        Archive::Docker => "docker",
+                        Archive::Tar => {
+                            let text = "an image layout holds an image, not bare files";
+                            return Err(BuildError::Request(text.to_owned()));
+                        }
+                    }
+                }
                 ExportKind::Local(dir) => {
                     prepared.targets.insert(index, Target::Dir(dir));
                     "local"
@@ -105,7 +127,7 @@ impl Prepared {
     fn file(&mut self, output: FileOutput) -> Result<Target, BuildError> {
         let (name, writer): (_, Box<dyn Write + Send>) = match output {
             FileOutput::Stream { name, writer } => (name, writer),
-            FileOutput::Path(path) => {
+            FileOutput::Path(path) | FileOutput::Layout(path) => {
                 let failed = |source| BuildError::Output {
                     path: path.clone(),
                     source,
@@ -123,8 +145,8 @@ impl Prepared {
         })
     }
 
-    /// Puts the files in their places.
-    pub(crate) fn commit(self) -> Result<(), BuildError> {
+    /// Puts the files in their places, and notes in a layout's index what `response` says is there.
+    pub(crate) fn commit(self, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
         for target in self.targets.values() {
             if let Target::File { name, sink } = target
                 && sink.lock().unwrap_or_else(PoisonError::into_inner).is_some()
@@ -139,6 +161,27 @@ impl Prepared {
         for (path, file) in self.files {
             file.commit().map_err(|source| BuildError::Output { path, source })?;
         }
+        if let Some(dir) = self.layout {
+            index(&dir, response)?;
+        }
         Ok(())
     }
+}
+
+/// Notes the exported image in the index of the layout that holds its blobs.
+fn index(dir: &Path, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
+    let descriptor = response
+        .get("containerimage.descriptor")
+        .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok())
+        .and_then(|json| String::from_utf8(json).ok())
+        .ok_or_else(|| BuildError::Engine {
+            code: "Internal".to_owned(),
+            message: format!("the engine doesn't say what it wrote to `{}`", dir.display()),
+        })?;
+    let names = match response.get("image.name") {
+        Some(names) => names.split(',').map(|n| EntryName::Image(n.to_owned())).collect(),
+        None => vec![EntryName::Tag(LATEST.to_owned())],
+    };
+    Layout::new(dir).put(&descriptor, &names)?;
+    Ok(())
 }

@@ -52,12 +52,8 @@ fn cases(filter: Option<&str>) {
         }
         let socket = scratch.path().join(name);
         let this = std::env::current_exe().unwrap();
-        let mut engine = Command::new(&this)
-            .arg("engine")
-            .arg(&socket)
-            .arg(wants)
-            .spawn()
-            .unwrap();
+        let engine = Command::new(&this).arg("engine").arg(&socket).arg(wants).spawn();
+        let _engine = Killed(engine.unwrap());
         while !socket.exists() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
@@ -84,8 +80,16 @@ fn cases(filter: Option<&str>) {
             "{name:<12} {:>9.2} {:>9.2} {:>9.2} {:>10.0}",
             median[0], median[1], median[2], median[3]
         );
-        engine.kill().unwrap();
-        engine.wait().unwrap();
+    }
+}
+
+/// A process that ends with its handle.
+struct Killed(std::process::Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

@@ -231,6 +231,86 @@ fn filters() {
 }
 
 #[test]
+fn nothing_outside_the_directory_is_sent() {
+    let outer = tempfile::tempdir().unwrap();
+    let root = outer.path().join("context");
+    write(outer.path(), "secret/key", "outside");
+    write(&root, "inside/file", "x");
+    symlink("../secret", root.join("up")).unwrap();
+    symlink(outer.path().join("secret"), root.join("absolute")).unwrap();
+    symlink("../../secret/key", root.join("inside/key")).unwrap();
+    let follow = [
+        "../secret/key",
+        "../../../../etc/passwd",
+        "/etc/passwd",
+        "up/key",
+        "absolute/key",
+        "inside/key",
+        "inside/../../secret",
+        "u*/key",
+    ];
+    let to = tempfile::tempdir().unwrap();
+    copy(
+        &root,
+        to.path(),
+        &Ask {
+            follow: &follow,
+            ..Ask::default()
+        },
+    );
+    let expected = format!(
+        "absolute -> {0}/secret\ninside/ 755\ninside/key -> ../../secret/key\nup -> ../secret",
+        outer.path().display()
+    );
+    assert_eq!(listing(to.path()), expected);
+    let to = tempfile::tempdir().unwrap();
+    copy(
+        &root,
+        to.path(),
+        &Ask {
+            include: &["up/**", "../secret", "/etc"],
+            ..Ask::default()
+        },
+    );
+    assert_eq!(listing(to.path()), "", "links are not walked through");
+}
+
+#[test]
+fn what_a_receiver_says_is_heard_and_its_nonsense_refused() {
+    let from = tempfile::tempdir().unwrap();
+    write(from.path(), "file", "x");
+    let answer = |packet: Packet| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let anchor = Anchor::open(from.path()).unwrap();
+            let (outgoing, _sent) = mpsc::channel(64);
+            let incoming = tokio_stream::iter([Ok(packet)]);
+            let sent = send::send(anchor, Filter::default(), incoming, outgoing, |_: &str| {}).await;
+            sent.unwrap_err().to_string()
+        })
+    };
+    let full = Packet {
+        data: "no space left on device".into(),
+        ..signal(PacketType::PacketErr)
+    };
+    let errors = [
+        answer(full),
+        answer(super::request_packet(7)),
+        answer(data_packet(0, "x".into())),
+        answer(file("x")),
+    ];
+    insta::assert_snapshot!(errors.join("\n"), @r"
+    the engine reported: no space left on device
+    the engine sent a request for file 7, which is none or was sent already
+    the engine sent a packet of type PacketData, which only a sender may send
+    the engine sent a packet of type PacketStat, which only a sender may send
+    ");
+}
+
+#[test]
 fn what_cannot_be_read_is_named() {
     let from = tempfile::tempdir().unwrap();
     let to = tempfile::tempdir().unwrap();

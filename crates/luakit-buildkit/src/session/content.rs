@@ -263,7 +263,7 @@ impl Library {
         let mut ingest = self.on_disk(move || store.ingest(&reference, &expected)).await?;
         loop {
             let action = request.action();
-            let (returned, answer) = self.on_disk(move || step(ingest, request)).await?;
+            let (returned, answer) = self.on_disk(move || step(ingest, &request)).await?;
             if outgoing.send(Ok(answer)).await.is_err() {
                 return Ok(());
             }
@@ -282,7 +282,7 @@ impl Library {
 /// Does what one request of a write asks. A commit uses the ingest up.
 fn step(
     mut ingest: Ingest,
-    request: WriteContentRequest,
+    request: &WriteContentRequest,
 ) -> Result<(Option<Ingest>, WriteContentResponse), StoreError> {
     let action = request.action();
     if let Ok(total) = u64::try_from(request.total)

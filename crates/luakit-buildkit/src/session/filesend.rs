@@ -171,3 +171,39 @@ impl StreamingService<BytesMessage> for FileTarget {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::client;
+
+    use super::*;
+    use crate::session::attachments::Attachments;
+    use crate::session::testing::with_targets;
+
+    #[tokio::test]
+    async fn a_full_disk_is_named() {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let target = Target::File {
+            name: "image.tar".to_owned(),
+            sink: Arc::new(Mutex::new(Some(Box::new(full)))),
+        };
+        let (connection, failures) = with_targets(Attachments::default(), Targets::from([(0, target)])).await;
+        let piece = BytesMessage {
+            data: vec![0; 1 << 20].into(),
+        };
+        let request = Request::new(tokio_stream::iter(vec![piece; 40]));
+        let path = http::uri::PathAndQuery::from_static(METHOD);
+        let codec = ProstCodec::<BytesMessage, BytesMessage>::default();
+        let sent = client::Grpc::new(connection).streaming(request, path, codec).await;
+        let status = match sent {
+            Ok(answers) => answers.into_inner().message().await.unwrap_err(),
+            Err(status) => status,
+        };
+        let text = "can't write `image.tar`: No space left on device (os error 28)";
+        assert_eq!(status.message(), text);
+        let Some(Failure::Receive { error, .. }) = failures.take() else {
+            panic!("no failure")
+        };
+        assert_eq!(error.to_string(), text);
+    }
+}

@@ -94,11 +94,11 @@ async fn an_ssh_agent() {
     };
     with(&node, attachments).await.unwrap();
     let error = with(&step("true", mount), Attachments::default()).await.unwrap_err();
-    assert!(error.to_string().contains("ssh"), "{error}");
+    assert!(error.to_string().contains("no SSH key \"default\""), "{error}");
 }
 
 #[tokio::test]
-async fn an_image_layout() {
+async fn an_image_layout_there_and_back() {
     let dir = tempfile::tempdir().unwrap();
     let archive = dir.path().join("image.tar");
     let mut request_of = request(Node::file("/hello", "from a layout").definition());

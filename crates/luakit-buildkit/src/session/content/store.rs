@@ -256,7 +256,11 @@ impl Store {
         };
         let (dir, file) = open().map_err(|e: Errno| self.failed("write", reference, e))?;
         Ok(Ingest {
-            file: Temporary { dir, temporary, file },
+            file: Temporary {
+                dir,
+                name: temporary,
+                file,
+            },
             registered,
             hash: Hash::Sha256(Sha256::new()),
             expected: None,
@@ -448,7 +452,7 @@ impl Ingest {
             }
             rustix::fs::fdatasync(&self.file.file)?;
             let dir = self.registered.store.dir(kind)?;
-            rustix::fs::renameat(&self.file.dir, &*self.file.temporary, &dir, name)
+            rustix::fs::renameat(&self.file.dir, &*self.file.name, &dir, name)
         };
         settle().map_err(|e| self.failed(e))
     }
@@ -456,14 +460,14 @@ impl Ingest {
 
 struct Temporary {
     dir: Arc<OwnedFd>,
-    temporary: String,
+    name: String,
     file: OwnedFd,
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
         // After a commit nothing has that name any more.
-        let _ = rustix::fs::unlinkat(&self.dir, &*self.temporary, AtFlags::empty());
+        let _ = rustix::fs::unlinkat(&self.dir, &*self.name, AtFlags::empty());
     }
 }
 
