@@ -5,7 +5,7 @@
 //! so that processor time and memory are the client's alone: user and system time and the greatest resident
 //! size, beside the wall time. No divan, which knows wall time only. Each case runs in a fresh process;
 //! `-- NAME` runs one case, and `LUAKIT_BENCH_DIR` keeps the trees for the next time.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod engine;
 
