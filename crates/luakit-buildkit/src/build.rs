@@ -10,6 +10,7 @@
 pub(crate) mod caps;
 pub(crate) mod check;
 pub(crate) mod digests;
+mod local_cache;
 mod result;
 
 use std::collections::BTreeMap;
@@ -198,7 +199,7 @@ impl Engine {
             exports,
             registries,
             entitlements,
-            cache_imports,
+            mut cache_imports,
             cache_exports,
             attributes,
             source_policy,
@@ -212,6 +213,7 @@ impl Engine {
             let store = ContentStore { dir, writable: true };
             attachments.stores.insert("export".to_owned(), store);
         }
+        let caches = local_cache::attach(&mut cache_imports, &cache_exports, &mut attachments.stores)?;
         let attached = attachments.open().map_err(BuildError::from)?;
         let setting = Arc::new(Setting {
             engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
@@ -335,6 +337,7 @@ impl Engine {
             (_, Ok(response)) => {
                 let exporter = response.exporter_response;
                 prepared.commit(&exporter)?;
+                caches.note(&exporter)?;
                 return Ok(BuildResponse { exporter });
             }
             // The gateway's own answer says more than the end of the build that followed from it.

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use luakit_buildkit::{BuildRequest, Endpoint, Engine, PlatformResult};
+use luakit_buildkit::{BuildRequest, Endpoint, Engine, PlatformDefinition};
+use luakit_llb::Definition;
 
 const SMALL_FILES: usize = 50_000;
 const BIG_FILE: u64 = 2 << 30;
@@ -131,12 +132,14 @@ fn client(socket: &Path, dir: &Path) {
     let start = Instant::now();
     runtime.block_on(async {
         let engine = Engine::connect(&Endpoint::Unix(socket.to_owned())).await.unwrap();
-        let mut request = BuildRequest {
-            results: vec![PlatformResult::default()],
-            ..BuildRequest::default()
-        };
+        let mut request = BuildRequest::default();
         request.locals.insert("context".into(), dir.to_owned());
-        engine.build(request, &mut |_| {}).await.unwrap();
+        let scratch = PlatformDefinition {
+            platform: None,
+            definition: Definition::from_bytes(&[]).unwrap(),
+            image_config: None,
+        };
+        engine.solve(request, vec![scratch], &mut |_| {}).await.unwrap();
     });
     let wall = start.elapsed().as_secs_f64();
     // Hundredths of a second, as the system counts them.

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use luakit_buildkit::{Attachments, ContentStore, DEFAULT_SSH, SecretSource, SshSource, UPLOAD_URL, Upload};
+use luakit_buildkit::layout::Layout;
+use luakit_buildkit::{
+    Attachments, CacheEntry, ContentStore, DEFAULT_SSH, SecretSource, SshSource, UPLOAD_URL, Upload,
+};
 
 use super::*;
 use crate::graph::{self, Node};
@@ -31,7 +34,7 @@ fn secret(id: &str, optional: bool) -> pb::Mount {
 }
 
 async fn with(node: &Node, attachments: Attachments) -> Result<(), BuildError> {
-    let mut request = request(node.definition());
+    let mut request = request(&node.definition());
     request.attachments = attachments;
     build(request).await.0.map(|_| ())
 }
@@ -100,35 +103,68 @@ async fn an_ssh_agent() {
 #[tokio::test]
 async fn an_image_layout_there_and_back() {
     let dir = tempfile::tempdir().unwrap();
-    let archive = dir.path().join("image.tar");
-    let mut request_of = request(Node::file("/hello", "from a layout").definition());
-    request_of.exports.push(to_archive(Archive::Oci, &archive, &[]));
-    let response = build(request_of).await.0.unwrap();
+    let layout = dir.path().join("made/by/the/build");
+    let mut written = request(&Node::file("/hello", "from a layout").definition());
+    let kind = ExportKind::Archive(Archive::Oci, FileOutput::Layout(layout.clone()));
+    let attrs = BTreeMap::from([("name".to_owned(), "example.org/x:1".to_owned())]);
+    written.exports.push(Export { kind, attrs });
+    let response = build(written).await.0.unwrap();
     let digest = response.exporter.get("containerimage.digest").unwrap();
-    let layout = dir.path().join("layout");
-    tar::Archive::new(fs::File::open(&archive).unwrap())
-        .unpack(&layout)
-        .unwrap();
+    let named = Layout::new(&layout).digest("example.org/x:1").unwrap();
+    assert_eq!(named.as_ref(), Some(digest));
 
     let reference = format!("base/image@{digest}");
     let node = Node::oci_layout(&reference, "base", "linux/amd64");
     let out = dir.path().join("out");
-    let mut request = request(node.definition());
+    let mut read = request(&node.definition());
     let store = ContentStore {
         dir: layout,
         writable: false,
     };
-    request.attachments.stores.insert("oci:base".to_owned(), store);
-    request.exports.push(to_dir(&out));
-    build(request).await.0.unwrap();
+    read.attachments.stores.insert("oci:base".to_owned(), store);
+    read.exports.push(to_dir(&out));
+    build(read).await.0.unwrap();
     assert_eq!(fs::read_to_string(out.join("hello")).unwrap(), "from a layout");
+}
+
+#[tokio::test]
+async fn a_local_cache_there_and_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = dir.path().join("cache");
+    let path = cache.to_str().unwrap().to_owned();
+    let entry = |key: &str, more: &[(&str, &str)]| CacheEntry {
+        kind: "local".to_owned(),
+        attrs: more
+            .iter()
+            .copied()
+            .chain([(key, path.as_str())])
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect(),
+    };
+    let node = Node::image(ALPINE, "linux/amd64").run(&format!("echo {} > /made", fresh()), "linux/amd64");
+    let mut first = request(&node.definition());
+    first.cache_imports.push(entry("src", &[]));
+    first.cache_exports.push(entry("dest", &[("mode", "max")]));
+    build(first).await.0.unwrap();
+    let digest = Layout::new(&cache).digest("latest").unwrap().expect("an entry");
+    let index = fs::read(cache.join("blobs").join(digest.replace(':', "/"))).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&index).unwrap();
+    let blobs = index["manifests"].as_array().or_else(|| index["layers"].as_array());
+    assert!(blobs.is_some_and(|blobs| !blobs.is_empty()), "{index}");
+
+    let mut second = request(&node.definition());
+    second.cache_imports.push(entry("src", &[]));
+    let (result, heard) = build(second).await;
+    result.unwrap();
+    let plain = heard.plain();
+    assert!(plain.contains("importing cache manifest from local"), "{plain}");
 }
 
 #[tokio::test]
 async fn a_stream() {
     let dir = tempfile::tempdir().unwrap();
     let id = format!("stream{}", std::process::id());
-    let mut request = request(graph::Node::http(&format!("{UPLOAD_URL}{id}"), "data").definition());
+    let mut request = request(&graph::Node::http(&format!("{UPLOAD_URL}{id}"), "data").definition());
     let upload = Upload {
         name: "the standard input".to_owned(),
         reader: Box::new(std::io::Cursor::new(vec![b'x'; 5 << 20])),
