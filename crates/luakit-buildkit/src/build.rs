@@ -205,7 +205,6 @@ impl Engine {
             source_policy,
             pull,
             cancel,
-            attachments,
             mut attachments,
         } = request;
         let prepared = Prepared::new(exports, self.endpoint())?;
