@@ -344,7 +344,7 @@ impl Engine {
                 status
             }
         };
-        Err(error::read(&status, context).into())
+        Err(self.explain(error::read(&status, context)).into())
     }
 }
 

@@ -1,15 +1,27 @@
 //! An engine that answers: what it is, and what it can build.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use luakit_llb::Platform;
 use luakit_proto::control::control_client::ControlClient;
 use luakit_proto::control::{InfoRequest, ListWorkersRequest};
 use luakit_proto::pb;
 
-use crate::endpoint::{ConnectError, Endpoint};
+use crate::endpoint::{ConnectError, Endpoint, Said};
+use crate::engines::demands::DockerStore;
+use crate::error::BuildError;
 use crate::grpc::{Connection, MESSAGE};
 
 /// What an engine says that was built without being told its version.
 const UNKNOWN: &str = "v0.0.0+unknown";
+
+/// Between two attempts to reach a daemon whose container was just started.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The label by which a worker names its containerd snapshotter; Docker's older store has none. `docker buildx` tells
+/// the stores apart in the same way.
+const SNAPSHOTTER: &str = "org.mobyproject.buildkit.worker.snapshotter";
 
 /// A connection to an engine.
 #[derive(Clone)]
@@ -17,6 +29,8 @@ pub struct Engine {
     pub(crate) endpoint: Endpoint,
     pub(crate) connection: Connection,
     version: Option<String>,
+    docker_store: Option<DockerStore>,
+    said: Said,
 }
 
 /// Something that runs steps.
@@ -26,21 +40,62 @@ pub struct Worker {
     pub id: String,
     /// What it can run, its own platform first.
     pub platforms: Vec<Platform>,
+    /// What it says of itself.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Engine {
-    /// Connects, and asks what answers.
+    /// Connects, and asks what answers. It takes [`Endpoint::limit`] at most.
     pub async fn connect(endpoint: &Endpoint) -> Result<Self, ConnectError> {
-        let stream = endpoint.dial().await?;
-        let protocol = |message: String| ConnectError::Protocol {
-            endpoint: endpoint.clone(),
-            message,
-        };
-        let connection = Connection::open(stream).await.map_err(|e| protocol(e.to_string()))?;
+        let said = Said::default();
+        let limit = endpoint.limit();
+        let greeted = tokio::time::timeout(limit, Self::greet(endpoint, &said)).await;
+        greeted.unwrap_or_else(|_| {
+            Err(ConnectError::Timeout {
+                endpoint: Box::new(endpoint.clone()),
+                seconds: limit.as_secs(),
+                said: said.text(),
+            })
+        })
+    }
+
+    /// Connects; to a daemon that is just starting, until it is there.
+    async fn greet(endpoint: &Endpoint, said: &Said) -> Result<Self, ConnectError> {
+        let mut started = false;
+        loop {
+            let outcome = match endpoint.dial(said).await {
+                Ok(dialled) => {
+                    started |= dialled.started;
+                    let connection = Connection::open(dialled.stream, &dialled.authority).await;
+                    match connection {
+                        Ok(connection) => Self::ask(endpoint, connection, said).await,
+                        Err(error) => Err(protocol(endpoint, error.to_string())),
+                    }
+                }
+                Err(error) => Err(error),
+            };
+            // What a program on the way said last is the cause of whatever went wrong above it.
+            let outcome = match (outcome, said.end()) {
+                (Err(ConnectError::Protocol { endpoint, .. }), Some(end)) => {
+                    let source = std::io::Error::other(end);
+                    Err(ConnectError::Open { endpoint, source })
+                }
+                (outcome, _) => outcome,
+            };
+            match outcome {
+                Err(_) if started => tokio::time::sleep(PAUSE).await,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn ask(endpoint: &Endpoint, connection: Connection, said: &Said) -> Result<Self, ConnectError> {
         let mut engine = Self {
             endpoint: endpoint.clone(),
             connection,
             version: None,
+            docker_store: None,
+            said: said.clone(),
         };
         match engine.control().info(InfoRequest {}).await {
             Ok(info) => {
@@ -49,7 +104,16 @@ impl Engine {
             }
             // Before BuildKit 0.11.
             Err(status) if status.code() == tonic::Code::Unimplemented => {}
-            Err(status) => return Err(protocol(crate::error::text(&status))),
+            Err(status) => return Err(engine.refused(&status)),
+        }
+        if endpoint.is_docker() {
+            let workers = engine.workers().await?;
+            let containerd = workers.iter().any(|worker| worker.labels.contains_key(SNAPSHOTTER));
+            engine.docker_store = Some(if containerd {
+                DockerStore::Containerd
+            } else {
+                DockerStore::Graph
+            });
         }
         Ok(engine)
     }
@@ -64,26 +128,48 @@ impl Engine {
         self.version.as_deref()
     }
 
+    /// Which of its two image stores Docker has, when the engine is the one inside Docker.
+    pub fn docker_store(&self) -> Option<DockerStore> {
+        self.docker_store
+    }
+
     /// Its workers, the default one first.
     pub async fn workers(&self) -> Result<Vec<Worker>, ConnectError> {
         let answer = self.control().list_workers(ListWorkersRequest::default()).await;
-        let answer = answer.map_err(|status| ConnectError::Protocol {
-            endpoint: self.endpoint.clone(),
-            message: crate::error::text(&status),
-        })?;
+        let answer = answer.map_err(|status| self.refused(&status))?;
         let platform = |p: pb::Platform| Platform::new(&p.os, &p.architecture, &p.variant).ok();
         let records = answer.into_inner().record.into_iter();
         Ok(records
             .map(|record| Worker {
                 id: record.id,
                 platforms: record.platforms.into_iter().filter_map(platform).collect(),
+                labels: record.labels.into_iter().collect(),
             })
             .collect())
+    }
+
+    /// A build's failure, with what a program on the way said if it lost the connection.
+    pub(crate) fn explain(&self, error: BuildError) -> BuildError {
+        match (error, self.said.end()) {
+            (BuildError::Lost(_), Some(end)) => BuildError::Lost(end),
+            (error, _) => error,
+        }
     }
 
     pub(crate) fn control(&self) -> ControlClient<Connection> {
         ControlClient::new(self.connection.clone())
             .max_decoding_message_size(MESSAGE)
             .max_encoding_message_size(MESSAGE)
+    }
+
+    pub(crate) fn refused(&self, status: &tonic::Status) -> ConnectError {
+        protocol(&self.endpoint, crate::error::text(status))
+    }
+}
+
+fn protocol(endpoint: &Endpoint, message: String) -> ConnectError {
+    ConnectError::Protocol {
+        endpoint: Box::new(endpoint.clone()),
+        message,
     }
 }

@@ -24,11 +24,12 @@ pub(crate) const WINDOW: u32 = 4 << 20;
 #[derive(Clone)]
 pub(crate) struct Connection {
     sender: http2::SendRequest<Body>,
+    authority: http::uri::Authority,
 }
 
 impl Connection {
-    /// Greets the other side over `io`.
-    pub(crate) async fn open<T>(io: T) -> Result<Self, hyper::Error>
+    /// Greets the other side over `io`. It goes by the name `authority`, which proxies route by.
+    pub(crate) async fn open<T>(io: T, authority: &str) -> Result<Self, hyper::Error>
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -40,7 +41,9 @@ impl Connection {
             .await?;
         // Ends when the last clone is dropped or the engine hangs up; calls under way then fail by themselves.
         tokio::spawn(connection);
-        Ok(Self { sender })
+        let fallback = http::uri::Authority::from_static("localhost");
+        let authority = authority.parse().unwrap_or(fallback);
+        Ok(Self { sender, authority })
     }
 }
 
@@ -59,7 +62,7 @@ impl tonic::codegen::Service<http::Request<Body>> for Connection {
         let path = request.uri().path_and_query().cloned();
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(http::uri::Scheme::HTTP);
-        parts.authority = Some(http::uri::Authority::from_static("localhost"));
+        parts.authority = Some(self.authority.clone());
         parts.path_and_query = path;
         if let Ok(uri) = http::Uri::from_parts(parts) {
             *request.uri_mut() = uri;

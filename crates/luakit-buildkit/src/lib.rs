@@ -10,6 +10,7 @@
 pub mod build;
 pub mod endpoint;
 pub mod engine;
+pub mod engines;
 pub mod error;
 pub mod export;
 mod fsutil;
@@ -25,8 +26,9 @@ mod session;
 pub use build::{
     BuildFailure, BuildRequest, BuildResponse, CacheEntry, FrontendError, PlatformDefinition, PlatformResult,
 };
-pub use endpoint::{ConnectError, Endpoint, EndpointError};
+pub use endpoint::{ConnectError, DockerHost, Endpoint, EndpointError};
 pub use engine::{Engine, Worker};
+pub use engines::{Candidate, Discovery, DockerStore, Node, SetupError, Source};
 pub use error::{BuildError, MissingCap, SourceExcerpt, StepFailure};
 pub use export::{Archive, Export, ExportKind, FileOutput};
 pub use fsutil::TransferError;

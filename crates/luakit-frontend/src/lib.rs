@@ -16,6 +16,7 @@ mod public_url;
 pub mod resolve;
 pub mod solver;
 pub mod targets;
+pub mod tls;
 pub mod token;
 
 pub use document::{DocumentError, Problem, ProblemKind};

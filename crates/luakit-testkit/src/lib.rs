@@ -2,7 +2,8 @@
 //!
 //! [`engine`] finds the real test engine that `cargo xtask engine up` started; [`relay`] makes BuildKit's own socket
 //! of its Docker's; [`http`] is the small blocking client that reads its registry. [`image`] and [`rootfs`] read back
-//! what was exported. [`registry`] is a fake registry that can be made to misbehave. Helpers fail with a message for
+//! what was exported. [`registry`] is a fake registry that can be made to misbehave; [`tls`] puts TLS
+//! before a socket. Helpers fail with a message for
 //! the person who runs the tests; they never skip.
 
 pub mod engine;
@@ -11,3 +12,4 @@ pub mod image;
 pub mod registry;
 pub mod relay;
 pub mod rootfs;
+pub mod tls;

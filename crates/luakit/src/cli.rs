@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser, Subcommand};
 
-use crate::commands::{build, completions, dag, lock, solve, validate, version};
+use crate::commands::{build, completions, dag, engines, lock, solve, validate, version};
 
 /// Container images described in Lua, built by BuildKit.
 #[derive(Debug, Parser)]
@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Dag(dag::Args),
     Validate(validate::Args),
     Lock(lock::Args),
+    Engines(engines::Args),
     Version(version::Args),
     Completions(completions::Args),
 }

@@ -4,6 +4,8 @@ use std::env::VarError;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use luakit_buildkit::engines::Discovery;
+
 use crate::failure::Failure;
 
 /// What of the environment means something to `luakit`.
@@ -13,10 +15,8 @@ pub(crate) struct Environment {
     pub(crate) docker_config: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`, else `~/.config`.
     pub(crate) config_home: Option<PathBuf>,
-    /// `DOCKER_HOST`.
-    pub(crate) docker_host: Option<String>,
-    /// `BUILDKIT_HOST`.
-    pub(crate) buildkit_host: Option<String>,
+    /// What it says of engines.
+    pub(crate) engines: Discovery,
     /// `BUILDKIT_NO_CLIENT_TOKEN`: the engine gets credentials, and fetches registries' tokens itself.
     pub(crate) no_client_token: bool,
     /// `GIT_SSH_COMMAND`, or `GIT_SSH` as such a command.
@@ -40,11 +40,11 @@ impl Environment {
     pub(crate) fn read() -> Result<Self, Failure> {
         let home = path("HOME");
         let beneath = |dir: &str| home.as_ref().map(|home| home.join(dir));
+        let docker_config = path("DOCKER_CONFIG").or_else(|| beneath(".docker"));
         Ok(Self {
-            docker_config: path("DOCKER_CONFIG").or_else(|| beneath(".docker")),
             config_home: path("XDG_CONFIG_HOME").or_else(|| beneath(".config")),
-            docker_host: text("DOCKER_HOST")?,
-            buildkit_host: text("BUILDKIT_HOST")?,
+            engines: engines(docker_config.clone())?,
+            docker_config,
             no_client_token: flag("BUILDKIT_NO_CLIENT_TOKEN")?,
             ssh_command: ssh_command()?,
             buildkit_progress: text("BUILDKIT_PROGRESS")?,
@@ -55,6 +55,23 @@ impl Environment {
             no_proxy: either("NO_PROXY")?,
         })
     }
+}
+
+/// What of the environment says where engines are: the variables of BuildKit's and Docker's clients.
+fn engines(docker_config: Option<PathBuf>) -> Result<Discovery, Failure> {
+    Ok(Discovery {
+        buildkit_host: text("BUILDKIT_HOST")?,
+        buildx_builder: text("BUILDX_BUILDER")?,
+        docker_host: text("DOCKER_HOST")?,
+        docker_context: text("DOCKER_CONTEXT")?,
+        docker_tls: path("DOCKER_TLS").is_some(),
+        docker_tls_verify: path("DOCKER_TLS_VERIFY").is_some(),
+        docker_cert_path: path("DOCKER_CERT_PATH"),
+        docker_config,
+        buildx_config: path("BUILDX_CONFIG"),
+        runtime_dir: path("XDG_RUNTIME_DIR"),
+        ..Discovery::default()
+    })
 }
 
 /// A variable of the caller's, for `--arg NAME` without a value.

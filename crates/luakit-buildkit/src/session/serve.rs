@@ -173,7 +173,7 @@ mod tests {
         };
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(serve(ours, Services::new(offer)));
-        (Connection::open(theirs).await.unwrap(), dir)
+        (Connection::open(theirs, "localhost").await.unwrap(), dir)
     }
 
     #[tokio::test]

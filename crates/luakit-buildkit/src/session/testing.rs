@@ -26,5 +26,5 @@ pub(crate) async fn with_targets(attachments: Attachments, targets: Targets) -> 
     };
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     tokio::spawn(serve::serve(ours, serve::Services::new(offer)));
-    (Connection::open(theirs).await.unwrap(), failures)
+    (Connection::open(theirs, "localhost").await.unwrap(), failures)
 }

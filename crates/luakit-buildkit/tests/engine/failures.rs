@@ -171,9 +171,7 @@ async fn a_dropped_build_ends_on_the_engine() {
 
 /// A way to the engine that can be cut.
 fn detour(dir: &Path) -> (Endpoint, tokio::task::JoinHandle<()>) {
-    let Endpoint::Docker(real) = endpoint() else {
-        unreachable!()
-    };
+    let real = luakit_testkit::engine::Engine::get().docker_socket().to_owned();
     let path = dir.join("detour.sock");
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
     let task = tokio::spawn(async move {
@@ -181,7 +179,7 @@ fn detour(dir: &Path) -> (Endpoint, tokio::task::JoinHandle<()>) {
         let mut theirs = tokio::net::UnixStream::connect(real).await.unwrap();
         let _ = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await;
     });
-    (Endpoint::Docker(path), task)
+    (Endpoint::Docker(DockerHost::Unix(path)), task)
 }
 
 #[tokio::test]

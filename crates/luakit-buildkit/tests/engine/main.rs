@@ -6,6 +6,7 @@ mod exports;
 mod failures;
 mod graph;
 mod transfers;
+mod transports;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use luakit_buildkit::progress::plain::PlainProgress;
 use luakit_buildkit::progress::{Event, Update};
 use luakit_buildkit::{
-    Archive, BuildError, BuildRequest, BuildResponse, Endpoint, Engine, Export, ExportKind, FileOutput,
+    Archive, BuildError, BuildRequest, BuildResponse, DockerHost, Endpoint, Engine, Export, ExportKind, FileOutput,
     PlatformDefinition,
 };
 use luakit_llb::Definition;
@@ -159,9 +160,7 @@ async fn nobody_at_home() {
         )
     );
     // Docker's API is no BuildKit by itself.
-    let Endpoint::Docker(socket) = endpoint() else {
-        unreachable!()
-    };
+    let socket = luakit_testkit::engine::Engine::get().docker_socket().to_owned();
     let error = connect(Endpoint::Unix(socket)).await;
     assert!(error.contains("doesn't answer as BuildKit does"), "{error}");
     // A server that is neither.
@@ -169,13 +168,14 @@ async fn nobody_at_home() {
     let listener = tokio::net::UnixListener::bind(&other).unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            use tokio::io::AsyncWriteExt as _;
+            use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+            stream.read_u8().await.unwrap();
             stream.write_all(b"HTTP/1.1 404 Not Found\r\n\r\n").await.unwrap();
         }
     });
-    let error = connect(Endpoint::Docker(other)).await;
+    let error = connect(Endpoint::Docker(DockerHost::Unix(other))).await;
     assert!(
-        error.ends_with("doesn't offer BuildKit; it answered `HTTP/1.1 404 Not Found`"),
+        error.ends_with("doesn't offer BuildKit; it answered `404 Not Found`"),
         "{error}"
     );
 }

@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::fetch::{PinFailure, Secrets};
 use crate::resolve::http::error_detail;
-use crate::resolve::{Failure, Network, tls};
+use crate::resolve::{Failure, Network};
+use crate::tls;
 
 pub(super) async fn checksum(
     network: &Network,

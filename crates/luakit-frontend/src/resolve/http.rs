@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 
 use crate::resolve::config::{Host, Way};
 use crate::resolve::error::{Failure, Part};
-use crate::resolve::tls;
+use crate::tls;
 
 /// What network access may cost, and how it leaves this machine.
 #[derive(Debug, Clone)]

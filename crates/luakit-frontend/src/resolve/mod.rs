@@ -11,7 +11,6 @@ pub(crate) mod http;
 mod manifest;
 mod matching;
 mod registry;
-pub(crate) mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -97,7 +97,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
     let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     runtime::build(async {
-        let engine = connect::connect(args.engine.addr.as_deref(), &environment).await?;
+        let engine = connect::connect(&args.engine.choice, args.script.platform.first(), &environment, printer).await?;
         let workers = engine.workers().await;
         let workers =
             workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;

@@ -4,6 +4,7 @@
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod dag;
+pub(crate) mod engines;
 pub(crate) mod lock;
 pub(crate) mod solve;
 pub(crate) mod validate;
@@ -21,6 +22,7 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<(), Failure> {
         Command::Dag(args) => dag::run(args, printer),
         Command::Validate(args) => validate::run(args, printer),
         Command::Lock(args) => lock::run(args, printer),
+        Command::Engines(args) => engines::run(&args, printer),
         Command::Version(args) => version::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
     }

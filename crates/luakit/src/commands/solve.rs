@@ -46,7 +46,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     runtime::build(async {
         let (definition, record) =
             retarget::for_platform(definition, args.platform.as_ref(), &args.registries, &environment).await?;
-        let engine = connect::connect(args.engine.addr.as_deref(), &environment).await?;
+        let platform = record.as_ref().map(|record| &record.platform);
+        let engine = connect::connect(&args.engine.choice, platform, &environment, printer).await?;
         exports::warn(&exports, printer);
         let annotations = record.iter().flat_map(|record| &record.annotations);
         let annotations = annotations.map(|(key, value)| (None, key.as_str(), value.as_str()));

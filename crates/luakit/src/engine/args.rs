@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::choice::EngineChoice;
 use crate::flags::{entitlement, local};
 use crate::progress::ProgressArgs;
 
@@ -16,7 +17,6 @@ pub(crate) struct EngineArgs {
     pub(crate) allow: Vec<String>,
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
-    /// The engine's address [default: `BUILDKIT_HOST`, else `DOCKER_HOST`, else Docker's usual socket, else BuildKit's]
-    #[arg(long, value_name = "unix://PATH")]
-    pub(crate) addr: Option<String>,
+    #[command(flatten)]
+    pub(crate) choice: EngineChoice,
 }

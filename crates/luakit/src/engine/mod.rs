@@ -2,6 +2,7 @@
 
 mod args;
 pub(crate) mod build;
+pub(crate) mod choice;
 pub(crate) mod connect;
 pub(crate) mod exports;
 mod report;

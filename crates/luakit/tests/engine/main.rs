@@ -21,4 +21,5 @@ mod multi_platform;
 mod outputs;
 mod prelude;
 mod progress;
+mod stand_ins;
 mod workbench;

@@ -15,6 +15,7 @@ fn help_of_every_command() {
         "dag",
         "validate",
         "lock",
+        "engines",
         "version",
         "completions",
     ] {
@@ -60,6 +61,13 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
         (SCRIPT, &["solve", "--allow", "network"]),
         (SCRIPT, &["solve", "--progress", "tty"]),
         (SCRIPT, &["solve", "--progress", "fancy"]),
+        (
+            SCRIPT,
+            &["engines", "--addr", "npipe:////./pipe/docker_engine", "--builder", "x"],
+        ),
+        (SCRIPT, &["engines", "--tlscacert", "ca.pem"]),
+        (SCRIPT, &["engines", "--addr", "tcp://h", "--tlscert", "cert.pem"]),
+        (SCRIPT, &["engines", "--addr", "tcp://h", "--tlsdir", "missing"]),
         (SCRIPT, &["dag", "--filter", ""]),
         (three, &["dag", "--format", "json"]),
         (SCRIPT, &["dag", "--platform", "linux/amd64,linux/arm64"]),
@@ -108,7 +116,37 @@ fn no_engine_is_exit_code_4() {
     command.stdin(std::fs::File::open(project.path().join("definition")).unwrap());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(4));
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error[no-engine]: DOCKER_HOST: can't connect to docker on unix:///nonexistent/docker.sock: No such file or directory (os error 2)");
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"error[no-engine]: `DOCKER_HOST`: can't connect to docker on unix:///nonexistent/docker.sock: No such file or directory (os error 2)");
+}
+
+/// An engine that is named and wrong in a way that no daemon can mend is wrong usage.
+#[test]
+fn an_engine_that_can_not_be() {
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let definition = project.run(&["build", "--resolve=never"]).success();
+    project.write("definition", &definition);
+    let mut shown = String::new();
+    for args in [
+        &["--addr", "npipe:////./pipe/docker_engine"][..],
+        &["--addr", "ssh://me:secret@build.example"],
+        &["--addr", "docker-container://buildkitd?context=gone"],
+        &["--addr", "unix:///x.sock", "--tlsservername", "x"],
+        &["--builder", "gone"],
+    ] {
+        let mut command = project.command();
+        command.args(["solve", "-t", "x"]).args(args);
+        command.stdin(std::fs::File::open(project.path().join("definition")).unwrap());
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        shown.push_str(&String::from_utf8_lossy(&output.stderr));
+    }
+    insta::assert_snapshot!(shown, @"
+    error[usage]: `--addr`: `npipe://` is not supported; these are: `unix://`, `tcp://`, `docker-container://`, `podman-container://`, `nerdctl-container://`, `kube-pod://`, `ssh://`
+    error[usage]: `--addr`: an address with `ssh://` can't hold a password
+    error[usage]: `--addr`: there is no docker context `gone`
+    error[usage]: `--addr`: `unix:///x.sock` has no use for TLS: only `tcp://` has
+    error[usage]: `--builder gone`: there is no builder `gone`
+    ");
 }
 
 /// To take it as unset would build on another engine than the user's.
