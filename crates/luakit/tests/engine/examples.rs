@@ -6,36 +6,37 @@ use std::path::{Path, PathBuf};
 
 use luakit_testkit::image::Archive;
 
-use crate::expect::Expectations;
+use crate::expect::{Build, Expectations};
 use crate::workbench::{Workbench, succeeded};
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
 }
 
-/// Builds one example, all its exports and platforms.
+/// Builds one example, all its exports and platforms, in both ways: `luakit build | luakit solve`, and `luakit build`
+/// alone. What comes of the second is run.
 fn check(name: &str) {
     let bench = Workbench::new();
     let folder = examples().join(name);
     for (number, build) in Expectations::read(&folder).build.iter().enumerate() {
         let args: Vec<&str> = build.args.iter().map(String::as_str).collect();
         println!("{name}: luakit build {}", args.join(" "));
+        let piped = bench.path(&format!("{number}.piped.tar"));
+        let spec = format!("type=oci,dest={}", piped.display());
         let definition = bench.build(&folder, &args);
-        let file = bench.path(&format!("{number}.oci.tar"));
-        let spec = format!("type=oci,dest={}", file.display());
-        let tag = format!("luakit-example-{}:{number}", name.replace('/', "-"));
-        let image = format!("type=image,name={tag}");
-        let mut solve = vec!["-o", spec.as_str()];
-        if !build.run.is_empty() {
-            solve.extend(["-o", &image]);
-        }
-        succeeded("luakit solve", &bench.solve(&folder, &definition, &solve));
+        succeeded("luakit solve", &bench.solve(&folder, &definition, &["-o", &spec]));
+        compare(&bench, &folder, build, &piped);
 
-        let archive = Archive::open(&file).unwrap();
-        let images = archive.images().unwrap();
-        assert_eq!(images.len(), 1, "a definition gives one image");
-        build.compare(&bench, &folder, &images[0]);
-        fs::remove_file(&file).unwrap();
+        let direct = bench.path(&format!("{number}.direct.tar"));
+        let tag = format!("luakit-example-{}:{number}", name.replace('/', "-"));
+        let mut command = bench.luakit(&folder);
+        command.args(["build", "build.lua"]).args(&args).arg("-o");
+        command.arg(format!("type=oci,dest={}", direct.display()));
+        if !build.run.is_empty() {
+            command.args(["-o", &format!("type=image,name={tag}")]);
+        }
+        succeeded("luakit build -o", &command.output().unwrap());
+        compare(&bench, &folder, build, &direct);
 
         for run in &build.run {
             let mut docker = vec!["run", "--rm", "--platform", &build.platform];
@@ -48,6 +49,15 @@ fn check(name: &str) {
             bench.docker_says(&["image", "rm", "--force", &tag]);
         }
     }
+}
+
+/// Ends the test where an archive is not as expected, and removes it.
+fn compare(bench: &Workbench, folder: &Path, build: &Build, file: &Path) {
+    let archive = Archive::open(file).unwrap();
+    let images = archive.images().unwrap();
+    assert_eq!(images.len(), 1, "one platform is one image");
+    build.compare(bench, folder, &images[0]);
+    fs::remove_file(file).unwrap();
 }
 
 /// One test for each example, and one that finds examples without a test.
