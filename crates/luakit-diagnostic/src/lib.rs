@@ -13,5 +13,5 @@ mod source;
 
 pub use diagnostic::{Diagnostic, Label, Severity, TraceFrame};
 pub use nearest::nearest;
-pub use render::{Colour, render};
+pub use render::{Colour, acts_on_text, render};
 pub use source::{SourceFile, Span};

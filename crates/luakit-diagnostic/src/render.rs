@@ -163,19 +163,34 @@ impl Excerpt {
     }
 }
 
-/// A character as it is safe to print: nothing that moves the cursor, starts an escape or turns the
-/// direction of text around. A tab is one space, so that columns stay what they are.
+/// Whether a character does something to the text around it when a terminal shows it: moves the cursor, starts an
+/// escape, joins others or picks their form, or turns the direction of text around.
+pub fn acts_on_text(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+/// A character as it is safe to print. A tab is one space, so that columns stay what they are.
 fn visible(c: char) -> char {
     match c {
         '\t' => ' ',
         '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or(' '),
         '\u{7f}' => '\u{2421}',
-        '\u{80}'..='\u{9f}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}'
-        | '\u{e000}'..='\u{f8ff}'
-        | '\u{feff}' => char::REPLACEMENT_CHARACTER,
+        // The renderer's own marks are private.
+        '\u{e000}'..='\u{f8ff}' => char::REPLACEMENT_CHARACTER,
+        c if acts_on_text(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     }
 }

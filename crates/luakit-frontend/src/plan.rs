@@ -98,6 +98,19 @@ pub struct Output {
     pub depends_on_target: bool,
 }
 
+impl Output {
+    /// That the image's config lacks what its base says, if it does.
+    pub fn unknown_base_warning(&self) -> Option<Diagnostic> {
+        let (image, platform) = self.unknown_base.as_ref()?;
+        let message = format!(
+            "the image's config lacks what `{}` for {platform} says: its environment, entrypoint and command",
+            image.familiar()
+        );
+        let hint = "leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked";
+        Some(Diagnostic::warning("unresolved-config", message).with_hint(hint))
+    }
+}
+
 impl Plan {
     /// Runs the script for each platform that was asked for, or once, and chooses its exports.
     pub fn evaluate(request: &Request<'_>) -> Result<Self, PlanError> {

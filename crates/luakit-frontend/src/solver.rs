@@ -72,10 +72,12 @@ pub async fn build<S: Solver>(
     };
     let outputs = plan.outputs(&pins, settings);
     marshalled(&outputs);
+    let mut warnings = platform_warnings(&pins);
+    warnings.extend(outputs.iter().filter_map(Output::unknown_base_warning));
     let definitions = outputs.iter().map(|output| output.definition.clone()).collect();
     let refs = solver.solve(definitions).await.map_err(Failure::Solve)?;
     Ok(Built {
         outputs: outputs.into_iter().zip(refs).collect(),
-        warnings: platform_warnings(&pins),
+        warnings,
     })
 }

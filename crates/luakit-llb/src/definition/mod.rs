@@ -21,6 +21,17 @@ pub use read::{DefinitionError, Edge, Kind, Parsed, Place, Return, Vertex};
 pub use retarget::{RetargetError, retarget};
 pub use size::{SOLVE_LIMIT, TooLarge, check_size};
 
+/// A line of a script, with the script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourcePlace<'a> {
+    /// The script's name.
+    pub file: &'a str,
+    /// Its text.
+    pub text: &'a [u8],
+    /// The line, from 1.
+    pub line: u32,
+}
+
 /// A marshalled graph.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Definition {
@@ -66,6 +77,26 @@ impl Definition {
     /// The message.
     pub fn message(&self) -> &pb::Definition {
         &self.message
+    }
+
+    /// Where the scripts asked for each op, as far as the source map is readable: digests with places, innermost call
+    /// first. [`Definition::read`] is stricter.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, Vec<SourcePlace<'_>>)> {
+        let source = self.message.source.iter();
+        source.flat_map(|source| {
+            source.locations.iter().filter_map(|entry| {
+                let locations = entry.value.iter().flat_map(|value| &value.locations);
+                let places = locations.filter_map(|location| {
+                    let info = source.infos.get(usize::try_from(location.source_index).ok()?)?;
+                    Some(SourcePlace {
+                        file: &info.filename,
+                        text: &info.data,
+                        line: u32::try_from(location.ranges.first()?.start.as_ref()?.line).ok()?,
+                    })
+                });
+                Some((entry.key.as_deref()?, places.collect()))
+            })
+        })
     }
 
     /// Whether it is the empty filesystem.

@@ -94,13 +94,16 @@ fn epoch(build: &Build) -> mlua::Result<i64> {
     }
     #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
     let limit = FARTHEST as i64;
-    text.parse::<i64>().ok().filter(|t| t.abs() <= limit).ok_or_else(|| {
-        CallError::new(
-            "invalid-argument",
-            format!("build argument `SOURCE_DATE_EPOCH` must be a whole number of seconds, got `{text}`"),
-        )
-        .into()
-    })
+    text.parse::<i64>()
+        .ok()
+        .filter(|t| (-limit..=limit).contains(t))
+        .ok_or_else(|| {
+            CallError::new(
+                "invalid-argument",
+                format!("build argument `SOURCE_DATE_EPOCH` must be a whole number of seconds, got `{text}`"),
+            )
+            .into()
+        })
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "checked against the range just before")]

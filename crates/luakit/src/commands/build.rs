@@ -18,10 +18,7 @@ use crate::output_file;
 use crate::printer::Printer;
 use crate::resolution::ResolutionArgs;
 use crate::runtime;
-use crate::script::ScriptArgs;
-
-/// The name of the local directory that is the build context.
-const CONTEXT: &str = "context";
+use crate::script::{CONTEXT, ScriptArgs, local_unique};
 
 /// Build a script; without a destination, write its definition for `luakit solve` or `buildctl build`
 #[derive(Debug, clap::Args)]
@@ -69,6 +66,7 @@ fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
     if args.tag.is_empty() && !args.output.iter().any(|text| is_spec(&text)) {
         return match args.output.as_slice() {
             [] => Ok(Destination::Definition(None)),
+            [dash] if dash == "-" => Ok(Destination::Definition(None)),
             [file] => Ok(Destination::Definition(Some(Path::new(file)))),
             _ => Err(Failure::usage("a definition is written to one file")),
         };
@@ -91,13 +89,23 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
     let progress = args.engine.progress.setup(&environment, printer)?;
     let exports = exports::prepare(specs, &args.tag, printer)?;
     let mut locals = local::by_name(&args.engine.local)?;
-    if !locals.contains_key(CONTEXT) {
-        locals.insert(CONTEXT.to_owned(), args.script.context_dir()?.to_owned());
+    let context = args.script.context_dir()?.to_owned();
+    if let Some(dir) = locals.insert(CONTEXT.to_owned(), context) {
+        return Err(Failure::usage("`--local` can't give the context").hint(format!(
+            "`--context {}`: its ignore file counts then, too",
+            dir.display()
+        )));
     }
-    let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
+    let unique = args.local_unique.clone().unwrap_or_else(|| local_unique(&locals));
+    let settings = args.script.marshal_settings(Some(&unique))?;
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     runtime::build(async {
-        let engine = connect::connect(&args.engine.choice, args.script.platform.first(), &environment, printer).await?;
+        let engine = connect::connect(&args.engine.choice, args.script.platform.first(), &environment, printer).await;
+        if engine.is_err() {
+            // What is wrong with the script is the user's to mend first.
+            args.script.plan(selection, printer)?;
+        }
+        let engine = engine?;
         let workers = engine.workers().await;
         let workers =
             workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
@@ -126,6 +134,12 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
+    if let Some(flag) = args.engine.first_given() {
+        return Err(
+            Failure::usage(format!("`{flag}` is for a build, and this writes a definition"))
+                .hint("name the image that you want with `-t NAME`, or another result with `-o type=…`"),
+        );
+    }
     if file.is_none() && printer.stdout_is_terminal() {
         return Err(Failure::usage("a definition is binary: it can't go to a terminal").hint(
             "name the image that you want with `-t NAME`, or write the definition to a file with `-o FILE`, or pipe it on",
@@ -135,7 +149,9 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
     let mut plan = args.script.plan(selection, printer)?;
     args.script.keep_one_platform(&mut plan, "definition", printer)?;
     let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
-    let pins = args.resolution.pins(&args.script, &plan, printer)?;
+    let pins = args
+        .resolution
+        .pins(&args.script, &plan, &Environment::read()?, printer)?;
     let outputs = plan.outputs(&pins, &settings);
     let Some(output) = outputs.into_iter().next() else {
         return Err(Failure::usage("there is nothing to build"));
@@ -148,17 +164,8 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
     if let Err(error) = check_size(output.definition.message()) {
         printer.warning("large-definition", &error.to_string());
     }
-    if let Some((image, platform)) = &output.unknown_base {
-        printer.diagnostic(
-            &Diagnostic::warning(
-                "unresolved-config",
-                format!(
-                    "the image's config lacks what `{}` for {platform} says: its environment, entrypoint and command",
-                    image.familiar()
-                ),
-            )
-            .with_hint("leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked"),
-        );
+    if let Some(warning) = output.unknown_base_warning() {
+        printer.diagnostic(&warning);
     }
     match file {
         Some(path) => output_file::write(path, &bytes),

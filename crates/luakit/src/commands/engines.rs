@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::runtime;
 
-/// List the engines that builds may run on: where each is, what it can do, which one `luakit solve` takes
+/// List the engines that builds may run on: where each is, what it can do, which one a build takes
 ///
 /// Nothing is built or started. The list is in the order in which engines are tried, and `*` marks the one that is
 /// taken; last come those that are taken only when they are named.

@@ -7,6 +7,7 @@ use luakit_llb::Pins;
 
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::progress::clean_output;
 use crate::script::ScriptArgs;
 
 /// Evaluate a script and check its definitions, without building or fetching anything
@@ -25,7 +26,10 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         let name = output.name.as_deref().unwrap_or("(default)");
         let ops = output.definition.message().def.len().saturating_sub(1);
         let plural = if ops == 1 { "op" } else { "ops" };
-        let about = output.description.map(|text| format!(": {text}")).unwrap_or_default();
+        let about = output
+            .description
+            .map(|text| format!(": {}", clean_output(&text)))
+            .unwrap_or_default();
         let _infallible = writeln!(report, "{name}: {}, {ops} {plural}{about}", output.platform);
     }
     for arg in plan.args() {
@@ -37,7 +41,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         let about = arg
             .description
             .as_ref()
-            .map(|text| format!(": {text}"))
+            .map(|text| format!(": {}", clean_output(text)))
             .unwrap_or_default();
         let _infallible = writeln!(report, "--arg {}{default}{about}", arg.name);
     }

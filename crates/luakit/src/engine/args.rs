@@ -20,3 +20,22 @@ pub(crate) struct EngineArgs {
     #[command(flatten)]
     pub(crate) choice: EngineChoice,
 }
+
+impl EngineArgs {
+    /// The first of these flags that is given, for a command that may do without an engine.
+    pub(crate) fn first_given(&self) -> Option<&'static str> {
+        let choice = &self.choice;
+        let given = [
+            (!self.local.is_empty(), "--local"),
+            (!self.allow.is_empty(), "--allow"),
+            (self.progress.is_given(), "--progress"),
+            (choice.addr.is_some(), "--addr"),
+            (choice.builder.is_some(), "--builder"),
+            (choice.tlscacert.is_some(), "--tlscacert"),
+            (choice.tlscert.is_some(), "--tlscert"),
+            (choice.tlsservername.is_some(), "--tlsservername"),
+            (choice.tlsdir.is_some(), "--tlsdir"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+}

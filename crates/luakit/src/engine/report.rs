@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use luakit_buildkit::{BuildError, SourceExcerpt, StepFailure};
 use luakit_diagnostic::{Diagnostic, SourceFile, Span, TraceFrame};
+use luakit_llb::definition::SourcePlace;
 use luakit_llb::{Definition, Reference};
 
 use crate::failure::{Failure, Kind};
@@ -121,24 +122,10 @@ fn places(definitions: &[Definition], digest: &str) -> Vec<(Arc<SourceFile>, u32
 }
 
 fn places_in(definition: &Definition, digest: &str) -> Vec<(Arc<SourceFile>, u32)> {
-    let Some(source) = &definition.message().source else {
-        return Vec::new();
-    };
-    let entry = source
-        .locations
-        .iter()
-        .find(|entry| entry.key.as_deref() == Some(digest));
-    let locations = entry.and_then(|entry| entry.value.as_ref());
-    let places = locations
-        .iter()
-        .flat_map(|locations| &locations.locations)
-        .filter_map(|location| {
-            let info = source.infos.get(usize::try_from(location.source_index).ok()?)?;
-            let start = location.ranges.first()?.start?;
-            let file = SourceFile::new(info.filename.as_str(), info.data.as_slice());
-            Some((file, u32::try_from(start.line).ok()?))
-        });
-    places.collect()
+    let found = definition.sources().find(|(of, _)| *of == digest);
+    let places = found.map(|(_, places)| places).unwrap_or_default();
+    let place = |place: SourcePlace<'_>| (SourceFile::new(place.file, place.text), place.line);
+    places.into_iter().map(place).collect()
 }
 
 fn excerpt_place(excerpt: &SourceExcerpt) -> Option<(Arc<SourceFile>, u32)> {

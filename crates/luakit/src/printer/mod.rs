@@ -14,6 +14,7 @@ use clap::ColorChoice;
 use luakit_diagnostic::{Colour, Diagnostic, Severity, render};
 
 use crate::failure::Failure;
+use crate::progress::clean_output;
 use live::Live;
 pub(crate) use live::{Painted, Size};
 
@@ -100,6 +101,21 @@ impl Printer {
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::write("stdout", &e)),
             _ => Ok(()),
+        }
+    }
+
+    /// Writes what a script prints. It is left out where warnings are; a terminal gets it without anything that would
+    /// act on it.
+    pub(crate) fn printed(&self, text: &str) {
+        if self.terse.load(Ordering::Relaxed) {
+            return;
+        }
+        if std::io::stderr().is_terminal() {
+            for line in text.split('\n') {
+                self.line(&clean_output(line));
+            }
+        } else {
+            self.line(text);
         }
     }
 

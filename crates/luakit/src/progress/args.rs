@@ -22,6 +22,11 @@ pub(crate) struct ProgressArgs {
 }
 
 impl ProgressArgs {
+    /// Whether a display is asked for by the flag.
+    pub(crate) fn is_given(&self) -> bool {
+        self.progress != Mode::Auto
+    }
+
     /// The display that is asked for; with `rawjson` and `quiet` the printer leaves warnings out from here on. Fails where there is no terminal for `tty`.
     pub(crate) fn setup(&self, environment: &Environment, printer: &Printer) -> Result<Setup, Failure> {
         let mut mode = self.progress;

@@ -61,22 +61,9 @@ fn cells_of(c: char) -> usize {
     c.width().unwrap_or(0)
 }
 
-/// A character as it may be shown. What joins others, picks their form or turns the direction of text is left out.
+/// A character as it may be shown. What does something to others is left out.
 fn shown(c: char) -> Option<char> {
-    match c {
-        '\u{ad}'
-        | '\u{61c}'
-        | '\u{180e}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{fe00}'..='\u{fe0f}'
-        | '\u{feff}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}' => None,
-        c if c.is_control() => None,
-        c => Some(c),
-    }
+    (!luakit_diagnostic::acts_on_text(c)).then_some(c)
 }
 
 /// A word in which `sha256:` and 64 digits are cut to 12.

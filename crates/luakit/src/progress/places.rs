@@ -13,19 +13,11 @@ pub(crate) struct Places(Arc<Mutex<HashMap<String, String>>>);
 impl Places {
     /// Adds what a definition's source map says: of each step the innermost call.
     pub(crate) fn add(&self, definition: &Definition) {
-        let Some(source) = &definition.message().source else {
-            return;
-        };
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for entry in &source.locations {
-            let location = entry.value.iter().flat_map(|value| &value.locations).next();
-            let place = location.and_then(|location| {
-                let info = source.infos.get(usize::try_from(location.source_index).ok()?)?;
-                let line = location.ranges.first()?.start.as_ref()?.line;
-                Some(format!("{}:{line}", info.filename))
-            });
-            if let (Some(digest), Some(place)) = (&entry.key, place) {
-                places.entry(digest.clone()).or_insert(place);
+        for (digest, found) in definition.sources() {
+            if let Some(place) = found.first() {
+                let place = || format!("{}:{}", place.file, place.line);
+                places.entry(digest.to_owned()).or_insert_with(place);
             }
         }
     }

@@ -23,8 +23,8 @@ pub(crate) struct ResolutionArgs {
     /// Refuse to build what the lock file does not pin
     #[arg(long, conflicts_with = "resolve")]
     locked: bool,
-    /// Whether images are resolved: `auto` takes them from the lock file, else from their registries; `never`
-    /// leaves every reference as it is written, without what its image's config says
+    /// Whether images are resolved: `auto` takes them from the lock file, else asks the engine, or their registries when
+    /// a definition is written; `never` leaves every reference as it is written, without what its image's config says
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     resolve: Resolve,
     #[command(flatten)]
@@ -57,7 +57,13 @@ impl ResolutionArgs {
     }
 
     /// What the references of a plan mean.
-    pub(crate) fn pins(&self, script: &ScriptArgs, plan: &Plan, printer: &Printer) -> Result<Pins, Failure> {
+    pub(crate) fn pins(
+        &self,
+        script: &ScriptArgs,
+        plan: &Plan,
+        environment: &Environment,
+        printer: &Printer,
+    ) -> Result<Pins, Failure> {
         if self.resolve == Resolve::Never {
             return Ok(Pins::new());
         }
@@ -69,7 +75,7 @@ impl ResolutionArgs {
             .iter()
             .any(|(reference, platform)| pins.image(reference, platform).is_none())
         {
-            let registry = self.registries.registry(&Environment::read()?)?;
+            let registry = self.registries.registry(environment)?;
             let parallel = Network::default().parallel;
             let completed = block_on(complete(pins, &locked, &reached, &registry, parallel))?;
             pins = completed.map_err(|e| Failure::several(Kind::Build, e.diagnostics()))?;

@@ -36,8 +36,8 @@ pub(crate) struct ScriptArgs {
         value_parser = build_arg::parse
     )]
     arg: Vec<(String, Option<String>)>,
-    /// Platforms, separated by commas; a definition or a graph holds one [default: the script's own, else
-    /// linux/amd64]
+    /// Platforms, separated by commas: a build takes several, a definition or a graph holds one [default: the script's
+    /// own, else the engine's, else linux/amd64]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = platform::parse)]
     pub(crate) platform: Vec<Platform>,
     /// Stop the script after this time, as `30s`, `2m` or seconds

@@ -1,6 +1,7 @@
 //! The build context: its directory, its ignore file, and what tells it from others.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use luakit_frontend::ignore;
 use sha2::{Digest as _, Sha256};
@@ -66,6 +67,23 @@ impl ScriptArgs {
         }
         Ok(Vec::new())
     }
+}
+
+/// What tells these directories from others of the same names on an engine. The context alone has the same as in a
+/// definition that is written.
+pub(crate) fn local_unique(locals: &BTreeMap<String, PathBuf>) -> String {
+    if let (1, Some(context)) = (locals.len(), locals.get(super::CONTEXT)) {
+        return local_unique_of(context);
+    }
+    let mut hash = Sha256::new();
+    for (name, dir) in locals {
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.clone());
+        for part in [name.as_bytes(), dir.as_os_str().as_encoded_bytes()] {
+            hash.update(part);
+            hash.update([0]);
+        }
+    }
+    hex::encode(hash.finalize()).chars().take(25).collect()
 }
 
 /// What tells a context from others on an engine: it stays the same for a directory, and differs between two.

@@ -1,7 +1,11 @@
 //! What subcommands share that take a script: its flags, its context, and the way to a plan.
 
+/// The name of the local directory that is the build context.
+pub(crate) const CONTEXT: &str = "context";
+
 mod args;
 mod context;
 mod plan;
 
 pub(crate) use args::ScriptArgs;
+pub(crate) use context::local_unique;

@@ -36,7 +36,7 @@ impl ScriptArgs {
             loader: Arc::new(loader),
             args: self.args()?,
             limits: self.limits(),
-            print: Arc::new(move |line| lines.line(line)),
+            print: Arc::new(move |line| lines.printed(line)),
             selection,
             platforms: self.platform.clone(),
             default_platform: machine.clone(),
