@@ -11,6 +11,7 @@ pub(crate) mod caps;
 pub(crate) mod check;
 pub(crate) mod digests;
 mod local_cache;
+mod response;
 mod result;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ use crate::session::attachments::Attachments;
 use crate::session::auth::RegistryAccess;
 use crate::session::content::ContentStore;
 use crate::session::{Failures, Offer, Session};
+pub use response::BuildResponse;
 
 /// How long the engine may take to end a build that has failed on our side.
 const GRACE: Duration = Duration::from_secs(5);
@@ -107,13 +109,6 @@ pub struct PlatformResult {
     pub result: ResultRef,
     /// The image's config, as JSON; the exporter adds the layers.
     pub image_config: Option<Vec<u8>>,
-}
-
-/// What came of a build.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BuildResponse {
-    /// What the exporters say: `containerimage.digest`, `image.name`, …
-    pub exporter: BTreeMap<String, String>,
 }
 
 /// Why a frontend returns nothing.

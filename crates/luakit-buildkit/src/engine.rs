@@ -29,6 +29,8 @@ pub struct Engine {
     pub(crate) endpoint: Endpoint,
     pub(crate) connection: Connection,
     version: Option<String>,
+    /// Whether it answers `Info`, which BuildKit does since 0.11.
+    informs: bool,
     docker_store: Option<DockerStore>,
     said: Said,
 }
@@ -94,12 +96,14 @@ impl Engine {
             endpoint: endpoint.clone(),
             connection,
             version: None,
+            informs: false,
             docker_store: None,
             said: said.clone(),
         };
         match engine.control().info(InfoRequest {}).await {
             Ok(info) => {
                 let version = info.into_inner().buildkit_version.map(|v| v.version);
+                engine.informs = true;
                 engine.version = version.filter(|v| !v.is_empty() && v != UNKNOWN);
             }
             // Before BuildKit 0.11.
@@ -131,6 +135,12 @@ impl Engine {
     /// Which of its two image stores Docker has, when the engine is the one inside Docker.
     pub fn docker_store(&self) -> Option<DockerStore> {
         self.docker_store
+    }
+
+    /// Whether it can attach attestations to images: BuildKit can since 0.11
+    /// (<https://github.com/moby/buildkit/releases/tag/v0.11.0>), in Docker with containerd's store.
+    pub fn attests(&self) -> bool {
+        self.informs && self.docker_store != Some(DockerStore::Graph)
     }
 
     /// Its workers, the default one first.

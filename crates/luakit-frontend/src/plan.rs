@@ -189,6 +189,15 @@ impl Plan {
             .map(|(planned, _, export)| (&planned.platform, &export.config.annotations))
     }
 
+    /// Lays labels over what the exports say, and over what their base images have.
+    pub fn label(&mut self, labels: &BTreeMap<String, String>) {
+        let exports = self.evaluations.iter_mut().flat_map(|evaluation| &mut evaluation.exports);
+        for export in exports {
+            let labels = labels.iter().map(|(name, value)| (name.clone(), value.clone()));
+            export.config.labels.extend(labels);
+        }
+    }
+
     /// Keeps only the outputs for which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(Option<&str>, &Platform) -> bool) {
         let evaluations = &self.evaluations;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use luakit_buildkit::engines::Discovery;
 
 use crate::failure::Failure;
+use crate::flags::attestation::parse_bool;
 
 /// What of the environment means something to `luakit`.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,8 @@ pub(crate) struct Environment {
     pub(crate) no_client_token: bool,
     /// `GIT_SSH_COMMAND`, or `GIT_SSH` as such a command.
     pub(crate) ssh_command: Option<String>,
+    /// `BUILDX_NO_DEFAULT_ATTESTATIONS`: nothing is attested that isn't asked for.
+    pub(crate) no_default_attestations: bool,
     /// `BUILDKIT_PROGRESS`.
     pub(crate) buildkit_progress: Option<String>,
     /// `BUILDKIT_COLORS`.
@@ -47,6 +50,7 @@ impl Environment {
             docker_config,
             no_client_token: flag("BUILDKIT_NO_CLIENT_TOKEN")?,
             ssh_command: ssh_command()?,
+            no_default_attestations: switch("BUILDX_NO_DEFAULT_ATTESTATIONS")?,
             buildkit_progress: text("BUILDKIT_PROGRESS")?,
             buildkit_colors: text("BUILDKIT_COLORS")?,
             tty_log_lines: text("BUILDKIT_TTY_LOG_LINES")?,
@@ -104,6 +108,14 @@ fn flag(name: &str) -> Result<bool, Failure> {
     let value = text(name)?;
     let words = ["1", "t", "T", "true", "True", "TRUE"];
     Ok(value.is_some_and(|value| words.contains(&value.as_str())))
+}
+
+/// A switch that is wrong usage when it says neither yes nor no.
+fn switch(name: &str) -> Result<bool, Failure> {
+    let Some(value) = text(name)? else {
+        return Ok(false);
+    };
+    parse_bool(&value).ok_or_else(|| Failure::usage(format!("the variable `{name}` must be `true` or `false`")))
 }
 
 /// `GIT_SSH_COMMAND`, else `GIT_SSH`, which is the path of a program.

@@ -11,6 +11,7 @@ mod environment;
 mod failure;
 mod flags;
 mod output_file;
+mod outputs;
 mod printer;
 mod progress;
 mod resolution;

@@ -9,6 +9,7 @@ mod container;
 mod dial;
 pub mod docker;
 mod load;
+mod pipe;
 mod process;
 mod tls;
 
@@ -23,6 +24,7 @@ pub(crate) use dial::Stream;
 pub use dial::{LONG_LIMIT, SHORT_LIMIT};
 pub use docker::{DOCKER_SOCKET, DockerError, DockerHost, DockerInfo};
 pub use load::{LoadError, LoadEvent};
+pub use pipe::pipe;
 pub use process::CommandLine;
 pub(crate) use process::Said;
 pub use tls::TlsSettings;

@@ -3,7 +3,7 @@
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use luakit_buildkit::BuildRequest;
+use luakit_buildkit::{BuildRequest, DockerStore, Export, ExportKind};
 use luakit_diagnostic::Diagnostic;
 use luakit_frontend::Selection;
 use luakit_llb::Platform;
@@ -15,6 +15,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::flags::{local, output};
 use crate::output_file;
+use crate::outputs::{self, OutputArgs};
 use crate::printer::Printer;
 use crate::resolution::ResolutionArgs;
 use crate::runtime;
@@ -31,12 +32,15 @@ pub(crate) struct Args {
     #[command(flatten)]
     resolution: ResolutionArgs,
     /// Write the definition to FILE instead of stdout. Or build, and put the result into `type=local,dest=DIR`,
-    /// `type=tar|oci|docker,dest=FILE` (`-` or nothing is stdout), or `type=image,name=NAME` in the engine
+    /// `type=tar|oci,dest=FILE` (`-` or nothing is stdout), `type=docker` (Docker's store, or `dest=FILE`),
+    /// `type=image,name=NAME` (the engine's store), `type=registry,name=NAME` or `type=cacheonly`
     #[arg(short, long, value_name = "FILE|SPEC")]
     output: Vec<String>,
     /// Build, and name the image; without an output, it is kept in the engine under this name
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
+    #[command(flatten)]
+    outputs: OutputArgs,
     #[command(flatten)]
     engine: EngineArgs,
     /// What tells this build's local directories from those of others on an engine [default: derived from the
@@ -63,7 +67,14 @@ enum Destination<'a> {
 /// A bare name is a definition's file; everything else asks for a build.
 fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
     let is_spec = |text: &&String| text.contains('=');
-    if args.tag.is_empty() && !args.output.iter().any(|text| is_spec(&text)) {
+    let build = !args.tag.is_empty() || args.outputs.is_destination();
+    if !build && !args.output.iter().any(|text| is_spec(&text)) {
+        if let Some(flag) = args.outputs.given() {
+            return Err(
+                Failure::usage(format!("`{flag}` is for a build, and without a destination only the definition is written"))
+                    .hint("say where the result goes: `-t NAME`, `--load`, `--push`, `-o type=…`; `-o type=cacheonly` is nowhere"),
+            );
+        }
         return match args.output.as_slice() {
             [] => Ok(Destination::Definition(None)),
             [dash] if dash == "-" => Ok(Destination::Definition(None)),
@@ -81,13 +92,19 @@ fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
         let spec = text.parse::<output::Spec>();
         spec.map_err(|e| Failure::usage(format!("invalid output `{text}`: {e}")))
     });
-    Ok(Destination::Engine(specs.collect::<Result<_, _>>()?))
+    let specs: Vec<output::Spec> = specs.collect::<Result<_, _>>()?;
+    Ok(Destination::Engine(args.outputs.outputs(specs)))
 }
 
 fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read()?;
-    let progress = args.engine.progress.setup(&environment, printer)?;
-    let exports = exports::prepare(specs, &args.tag, printer)?;
+    let progress = args.engine.progress.quietly(args.outputs.quiet)?;
+    let progress = progress.setup(&environment, printer)?;
+    let mut exports = exports::prepare(specs, &args.tag, printer)?;
+    args.outputs.annotate(&mut exports)?;
+    let wanted = args.outputs.attestations()?;
+    let caches = args.outputs.caches(printer)?;
+    let results = args.outputs.results(specs)?;
     let mut locals = local::by_name(&args.engine.local)?;
     let context = args.script.context_dir()?.to_owned();
     if let Some(dir) = locals.insert(CONTEXT.to_owned(), context) {
@@ -111,10 +128,20 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
         let own = workers.into_iter().flat_map(|worker| worker.platforms).next();
         let machine = own.unwrap_or_else(Platform::linux_amd64);
-        let plan = args.script.plan_on(&machine, selection, printer)?;
+        let mut plan = args.script.plan_on(&machine, selection, printer)?;
+        plan.label(&args.outputs.labels());
         let references = args.resolution.references(&args.script, &plan)?;
         exports::warn(&exports, printer);
-        let several = plan.planned().count() > 1;
+        let platforms = plan.planned().count();
+        outputs::check::engine(&engine, &exports, &caches.exports, platforms)?;
+        let attributes = wanted.attributes(engine.attests(), !environment.no_default_attestations)?;
+        let asked = wanted.is_asked_for();
+        let loading = outputs::loading(&mut exports, specs, &engine, platforms, asked, &environment).await?;
+        let by_digest = match &loading {
+            Some(loading) => loading.by_digest,
+            None => is_known_by_digest(engine.docker_store(), &exports),
+        };
+        let several = platforms > 1;
         let annotations = plan.annotations().flat_map(|(platform, annotations)| {
             let platform = several.then_some(platform);
             annotations
@@ -126,11 +153,25 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             exports: exports::annotate(exports, annotations),
             registries: args.resolution.registries.access(&environment)?,
             entitlements: args.engine.allow.clone(),
+            cache_imports: caches.imports,
+            cache_exports: caches.exports,
+            attributes,
             ..BuildRequest::default()
         };
-        build::plan(&engine, request, &plan, &references, &settings, progress, printer).await?;
-        Ok(())
+        results.forget_earlier()?;
+        let build = build::plan(&engine, request, &plan, &references, &settings, progress, printer);
+        let response = match loading {
+            Some(loading) => loading.beside(build).await?,
+            None => build.await?,
+        };
+        results.write(&response, by_digest, printer)
     })?
+}
+
+/// Whether the image goes into Docker's store, and that store knows it by its digest.
+fn is_known_by_digest(store: Option<DockerStore>, exports: &[Export]) -> bool {
+    let stored = |export: &Export| matches!(export.kind, ExportKind::Image);
+    store == Some(DockerStore::Containerd) && exports.iter().any(stored)
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
@@ -148,6 +189,7 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     let mut plan = args.script.plan(selection, printer)?;
     args.script.keep_one_platform(&mut plan, "definition", printer)?;
+    plan.label(&args.outputs.labels());
     let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
     let pins = args
         .resolution

@@ -11,6 +11,7 @@ use crate::engine::{EngineArgs, build, connect, exports};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
 use crate::flags::{local, output, platform};
+use crate::outputs::{self, SolveArgs};
 use crate::printer::Printer;
 use crate::resolution::RegistryArgs;
 use crate::runtime;
@@ -18,8 +19,8 @@ use crate::runtime;
 /// Build the definition on stdin
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where the result goes: `type=local,dest=DIR`, `type=tar|oci|docker,dest=FILE` (`-` or nothing is stdout), or
-    /// `type=image,name=NAME` in the engine
+    /// Where the result goes: `type=local,dest=DIR`, `type=tar|oci|docker,dest=FILE` (`-` or nothing is stdout),
+    /// `type=image,name=NAME` in the engine, `type=registry,name=NAME` or `type=cacheonly`
     #[arg(short, long, value_name = "SPEC")]
     output: Vec<output::Spec>,
     /// Name the image; without an output, it is kept in the engine under this name
@@ -32,15 +33,20 @@ pub(crate) struct Args {
     #[arg(long)]
     no_frontend: bool,
     #[command(flatten)]
+    outputs: SolveArgs,
+    #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
     registries: RegistryArgs,
 }
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
+    args.outputs.check()?;
     let environment = Environment::read()?;
     let progress = args.engine.progress.setup(&environment, printer)?;
     let exports = exports::prepare(&args.output, &args.tag, printer)?;
+    let caches = args.outputs.caches()?;
+    let results = args.outputs.results(&args.output)?;
     let locals = local::by_name(&args.engine.local)?;
     let definition = read_definition()?;
     runtime::build(async {
@@ -48,6 +54,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             retarget::for_platform(definition, args.platform.as_ref(), &args.registries, &environment).await?;
         let platform = record.as_ref().map(|record| &record.platform);
         let engine = connect::connect(&args.engine.choice, platform, &environment, printer).await?;
+        outputs::check::engine(&engine, &exports, &caches.exports, 1)?;
         exports::warn(&exports, printer);
         let annotations = record.iter().flat_map(|record| &record.annotations);
         let annotations = annotations.map(|(key, value)| (None, key.as_str(), value.as_str()));
@@ -56,6 +63,9 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             exports: exports::annotate(exports, annotations),
             registries: args.registries.access(&environment)?,
             entitlements: args.engine.allow,
+            cache_imports: caches.imports,
+            cache_exports: caches.exports,
+            attributes: args.outputs.attributes(),
             ..BuildRequest::default()
         };
         let definition = PlatformDefinition {
@@ -63,8 +73,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             definition,
             image_config: record.map(|record| record.config.into_bytes()),
         };
-        build::definition(&engine, request, definition, progress, printer).await?;
-        Ok(())
+        let response = build::definition(&engine, request, definition, progress, printer).await?;
+        results.write(&response, false, printer)
     })?
 }
 

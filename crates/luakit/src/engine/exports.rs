@@ -13,6 +13,10 @@ use crate::printer::Printer;
 
 /// Exports that only lack what the definition's record says.
 pub(crate) fn prepare(specs: &[Spec], tags: &[String], printer: &Printer) -> Result<Vec<Export>, Failure> {
+    let cache_only = |spec: &&Spec| spec.kind == Kind::CacheOnly;
+    if specs.iter().any(|spec| cache_only(&spec)) && specs.len() > 1 {
+        return Err(Failure::usage("`type=cacheonly` is for a build without outputs, and there are others"));
+    }
     let mut specs = specs.to_vec();
     if specs.is_empty() && !tags.is_empty() {
         specs.push(Spec::image());
@@ -37,6 +41,7 @@ pub(crate) fn prepare(specs: &[Spec], tags: &[String], printer: &Printer) -> Res
     if to_stdout == 1 && std::io::stdout().is_terminal() {
         return Err(Failure::usage("an archive can't go to a terminal").hint("add `dest=FILE`, or pipe it on"));
     }
+    specs.retain(|spec| !cache_only(&spec));
     Ok(specs.into_iter().map(export).collect())
 }
 
@@ -104,14 +109,17 @@ fn export(spec: Spec) -> Export {
             name: "stdout".to_owned(),
             writer: Box::new(std::io::stdout()),
         },
+        Some(dir) if spec.layout => FileOutput::Layout(PathBuf::from(dir)),
         Some(path) => FileOutput::Path(PathBuf::from(path)),
     };
     let kind = match spec.kind {
         Kind::Local => ExportKind::Local(PathBuf::from(spec.dest.as_deref().unwrap_or("."))),
         Kind::Tar => ExportKind::Archive(Archive::Tar, file()),
         Kind::Oci => ExportKind::Archive(Archive::Oci, file()),
+        // Until the engine is known it is Docker's own.
+        Kind::Docker if spec.load => ExportKind::Image,
         Kind::Docker => ExportKind::Archive(Archive::Docker, file()),
-        Kind::Image => ExportKind::Image,
+        Kind::Image | Kind::CacheOnly => ExportKind::Image,
     };
     Export {
         kind,
@@ -119,29 +127,38 @@ fn export(spec: Spec) -> Export {
     }
 }
 
-/// Adds what the script says of the image: annotations, by the platform that they are for. None is any.
+/// Whether it makes an image.
+pub(crate) fn is_image(export: &Export) -> bool {
+    matches!(
+        export.kind,
+        ExportKind::Image | ExportKind::Archive(Archive::Oci | Archive::Docker, _)
+    )
+}
+
+/// Adds what the script says of the image: annotations, by the platform that they are for. None is any. What an output
+/// or a flag says of an annotation counts rather than the script.
 pub(crate) fn annotate<'a>(
     mut exports: Vec<Export>,
     annotations: impl Iterator<Item = (Option<&'a Platform>, &'a str, &'a str)>,
 ) -> Vec<Export> {
     let annotations: Vec<_> = annotations.collect();
-    for export in &mut exports {
-        let image = matches!(
-            export.kind,
-            ExportKind::Image | ExportKind::Archive(Archive::Oci | Archive::Docker, _)
-        );
-        for (platform, key, value) in annotations.iter().filter(|_| image) {
+    for export in exports.iter_mut().filter(|export| is_image(export)) {
+        let mut added = Vec::new();
+        for (platform, key, value) in &annotations {
             let platform = platform.map(|platform| format!("[{platform}]")).unwrap_or_default();
-            // Both name the manifest's annotation, and the engine would take either.
+            // All name the manifest's annotation, and the engine would take any.
             let names = [
                 format!("annotation{platform}.{key}"),
                 format!("annotation-manifest{platform}.{key}"),
+                format!("annotation.{key}"),
+                format!("annotation-manifest.{key}"),
             ];
             if !names.iter().any(|name| export.attrs.contains_key(name)) {
-                let [name, _] = names;
-                export.attrs.insert(name, (*value).to_owned());
+                let [name, ..] = names;
+                added.push((name, (*value).to_owned()));
             }
         }
+        export.attrs.extend(added);
     }
     exports
 }

@@ -18,6 +18,14 @@ pub(crate) fn fields(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// A field as it is written: in quotes if it needs them.
+pub(crate) fn field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        return format!("\"{}\"", text.replace('"', "\"\""));
+    }
+    text.to_owned()
+}
+
 /// A field without quotes, and what follows its comma.
 fn plain_field(text: &str) -> Result<(String, Option<&str>), String> {
     let (field, after) = match text.split_once(',') {

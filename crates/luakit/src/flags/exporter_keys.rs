@@ -8,7 +8,7 @@ use super::output::Kind;
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy)]
-enum Form {
+pub(super) enum Form {
     Text,
     /// What Go's `ParseBool` takes; nothing is `true`.
     Bool,
@@ -16,7 +16,7 @@ enum Form {
     OneOf(&'static [&'static str]),
 }
 
-type Keys = &'static [(&'static str, Form)];
+pub(super) type Keys = &'static [(&'static str, Form)];
 
 /// Of every exporter.
 const COMMON: Keys = &[("source-date-epoch", Form::Integer)];
@@ -53,15 +53,16 @@ const STORE: Keys = &[
 const ARCHIVE: Keys = &[("tar", Form::Bool)];
 
 /// Where an annotation goes; without one, to the manifest.
-const ANNOTATED: &[&str] = &["manifest", "manifest-descriptor", "index", "index-descriptor"];
+pub(super) const ANNOTATED: &[&str] = &["manifest", "manifest-descriptor", "index", "index-descriptor"];
 
 fn known(kind: Kind) -> impl Iterator<Item = &'static (&'static str, Form)> {
-    let own: [Keys; 2] = match kind {
-        Kind::Local | Kind::Tar => [FILES, &[]],
-        Kind::Oci | Kind::Docker => [IMAGE, ARCHIVE],
-        Kind::Image => [IMAGE, STORE],
+    let own: [Keys; 3] = match kind {
+        Kind::Local | Kind::Tar => [COMMON, FILES, &[]],
+        Kind::Oci | Kind::Docker => [COMMON, IMAGE, ARCHIVE],
+        Kind::Image => [COMMON, IMAGE, STORE],
+        Kind::CacheOnly => [&[]; 3],
     };
-    COMMON.iter().chain(own.into_iter().flatten())
+    own.into_iter().flatten()
 }
 
 /// Checks a key, and its value, which is given back as BuildKit has it: what is true is `true`.
@@ -80,19 +81,26 @@ pub(crate) fn check(kind: Kind, key: &str, value: &str) -> Result<String, String
         let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         return Err(format!("unknown key `{key}` for `type={}`{hint}", kind.name()));
     };
-    match form {
-        Form::Text => Ok(value.to_owned()),
-        Form::Bool => match value {
-            "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".to_owned()),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".to_owned()),
-            _ => Err(format!("`{key}={value}` must be `true` or `false`")),
-        },
-        Form::Integer => match value.parse::<i64>() {
-            Ok(_) => Ok(value.to_owned()),
-            Err(_) => Err(format!("`{key}={value}` must be a whole number")),
-        },
-        Form::OneOf(values) if values.contains(&value) => Ok(value.to_owned()),
-        Form::OneOf(values) => Err(format!("`{key}={value}` must be one of {}", values.join(", "))),
+    form.check(key, value)
+}
+
+impl Form {
+    /// Checks a value, which is given back as BuildKit has it: what is true is `true`.
+    pub(super) fn check(self, key: &str, value: &str) -> Result<String, String> {
+        match self {
+            Self::Text => Ok(value.to_owned()),
+            Self::Bool => match value {
+                "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".to_owned()),
+                "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".to_owned()),
+                _ => Err(format!("`{key}={value}` must be `true` or `false`")),
+            },
+            Self::Integer => match value.parse::<i64>() {
+                Ok(_) => Ok(value.to_owned()),
+                Err(_) => Err(format!("`{key}={value}` must be a whole number")),
+            },
+            Self::OneOf(values) if values.contains(&value) => Ok(value.to_owned()),
+            Self::OneOf(values) => Err(format!("`{key}={value}` must be one of {}", values.join(", "))),
+        }
     }
 }
 

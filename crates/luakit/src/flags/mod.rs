@@ -1,11 +1,16 @@
 //! The values of flags as types, one form a file. What subcommands have in common is here; a form that only one
 //! subcommand knows is in its own file.
 
+pub(crate) mod annotation;
+pub(crate) mod attestation;
 pub(crate) mod build_arg;
+pub(crate) mod cache;
+mod cache_keys;
 mod csv;
 pub(crate) mod duration;
 pub(crate) mod entitlement;
 mod exporter_keys;
+pub(crate) mod label;
 pub(crate) mod local;
 pub(crate) mod output;
 pub(crate) mod platform;

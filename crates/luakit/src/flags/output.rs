@@ -12,6 +12,10 @@ pub(crate) struct Spec {
     pub(crate) dest: Option<String>,
     /// The exporter's attributes, checked. `name` is as it was given.
     pub(crate) attrs: BTreeMap<String, String>,
+    /// Whether it is an image layout in a directory instead of an archive of one.
+    pub(crate) layout: bool,
+    /// Whether it goes into Docker's store.
+    pub(crate) load: bool,
 }
 
 /// What a result becomes.
@@ -22,7 +26,12 @@ pub(crate) enum Kind {
     Oci,
     Docker,
     Image,
+    /// Nothing: the result stays in the engine's cache.
+    CacheOnly,
 }
+
+/// An image that is pushed, as docker buildx calls it.
+const REGISTRY: &str = "registry";
 
 const KINDS: &[(&str, Kind)] = &[
     ("local", Kind::Local),
@@ -30,6 +39,8 @@ const KINDS: &[(&str, Kind)] = &[
     ("oci", Kind::Oci),
     ("docker", Kind::Docker),
     ("image", Kind::Image),
+    (REGISTRY, Kind::Image),
+    ("cacheonly", Kind::CacheOnly),
 ];
 
 impl Kind {
@@ -50,7 +61,7 @@ impl FromStr for Spec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut kind = None;
+        let mut name = None;
         let mut dest = None;
         let mut attrs = BTreeMap::new();
         let fields = csv::fields(text)?;
@@ -70,7 +81,7 @@ impl FromStr for Spec {
                 _ => key.to_ascii_lowercase(),
             };
             let again = match key.as_str() {
-                "type" => kind.replace(parse_kind(value)?).is_some(),
+                "type" => name.replace(value.to_owned()).is_some(),
                 "dest" => dest.replace(value.to_owned()).is_some(),
                 "output" => return Err(format!("`output={value}`: did you mean `dest={value}`?")),
                 key => attrs.insert(key.to_owned(), value.to_owned()).is_some(),
@@ -79,15 +90,27 @@ impl FromStr for Spec {
                 return Err(format!("`{key}` is there twice"));
             }
         }
-        let kind = kind.ok_or("it has no `type`")?;
-        check_dest(kind, dest.as_deref())?;
+        let name = name.ok_or("it has no `type`")?;
+        let kind = parse_kind(&name)?;
         for (key, value) in &mut attrs {
             *value = exporter_keys::check(kind, key, value)?;
         }
-        if attrs.get("tar").is_some_and(|tar| tar != "true") {
-            return Err("`tar=false`, a layout in a directory, is not offered: leave it out for an archive".to_owned());
+        let layout = attrs.remove("tar").is_some_and(|tar| tar != "true");
+        check_dest(kind, dest.as_deref(), layout)?;
+        let mut spec = Self {
+            kind,
+            dest,
+            attrs,
+            layout,
+            load: false,
+        };
+        if name == REGISTRY {
+            if spec.attrs.get("push").is_some_and(|push| push != "true") {
+                return Err("`type=registry` pushes, and has no `push=false`".to_owned());
+            }
+            spec.push();
         }
-        Ok(Self { kind, dest, attrs })
+        Ok(spec)
     }
 }
 
@@ -110,10 +133,12 @@ fn parse_kind(text: &str) -> Result<Kind, String> {
     })
 }
 
-fn check_dest(kind: Kind, dest: Option<&str>) -> Result<(), String> {
+fn check_dest(kind: Kind, dest: Option<&str>, layout: bool) -> Result<(), String> {
     match (kind, dest) {
         (Kind::Local, None | Some("" | "-")) => Err("`type=local` needs a directory: `dest=DIR`".to_owned()),
         (Kind::Image, Some(_)) => Err("`type=image` stays in the engine, and has no `dest`".to_owned()),
+        (Kind::CacheOnly, Some(_)) => Err("`type=cacheonly` has no `dest`".to_owned()),
+        (_, None | Some("" | "-")) if layout => Err("`tar=false` needs a directory: `dest=DIR`".to_owned()),
         _ => Ok(()),
     }
 }
@@ -125,12 +150,36 @@ impl Spec {
             kind: Kind::Image,
             dest: None,
             attrs: BTreeMap::new(),
+            layout: false,
+            load: false,
         }
+    }
+
+    /// An image in Docker's store.
+    pub(crate) fn docker() -> Self {
+        Self {
+            kind: Kind::Docker,
+            load: true,
+            ..Self::image()
+        }
+    }
+
+    /// Pushes the image. The engine then needn't unpack it, unless it is told to.
+    pub(crate) fn push(&mut self) {
+        self.attrs.insert("push".to_owned(), "true".to_owned());
+        self.attrs.entry("unpack".to_owned()).or_insert_with(|| "false".to_owned());
+    }
+
+    /// As docker buildx reads it: an image of Docker's without a `dest` goes into Docker's store.
+    pub(crate) fn as_buildx_does(mut self) -> Self {
+        self.load = self.kind == Kind::Docker && matches!(self.dest.as_deref(), None | Some(""));
+        self
     }
 
     /// Whether it is an archive that goes to stdout.
     pub(crate) fn is_stdout(&self) -> bool {
         matches!(self.kind, Kind::Tar | Kind::Oci | Kind::Docker)
+            && !self.load
             && matches!(self.dest.as_deref(), None | Some("" | "-"))
     }
 
@@ -147,7 +196,10 @@ mod tests {
     fn check(text: &str) -> String {
         text.parse::<Spec>().map_or_else(
             |e| e,
-            |spec| format!("{:?} {:?} {:?}", spec.kind, spec.dest, spec.attrs),
+            |spec| {
+                let layout = if spec.layout { " layout" } else { "" };
+                format!("{:?} {:?} {:?}{layout}", spec.kind, spec.dest, spec.attrs)
+            },
         )
     }
 
@@ -177,6 +229,12 @@ mod tests {
             "type=oci,annotation[linux/amd46].x=1",
             "type=image,dest=x",
             "type=oci,tar=false,dest=x",
+            "type=oci,tar=false",
+            "type=registry,name=app:1",
+            "type=registry,unpack=true",
+            "type=registry,push=false",
+            "type=cacheonly",
+            "type=cacheonly,dest=x",
             r#"type=image,name="a,b""#,
             "out",
             "-",

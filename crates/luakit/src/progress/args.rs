@@ -27,6 +27,15 @@ impl ProgressArgs {
         self.progress != Mode::Auto
     }
 
+    /// The same, silenced by `--quiet`, beside which no other mode makes sense.
+    pub(crate) fn quietly(&self, quiet: bool) -> Result<Self, Failure> {
+        match self.progress {
+            mode if !quiet => Ok(Self { progress: mode }),
+            Mode::Auto | Mode::Quiet => Ok(Self { progress: Mode::Quiet }),
+            _ => Err(Failure::usage("`--quiet` shows no progress, and `--progress` asks for some")),
+        }
+    }
+
     /// The display that is asked for; with `rawjson` and `quiet` the printer leaves warnings out from here on. Fails where there is no terminal for `tty`.
     pub(crate) fn setup(&self, environment: &Environment, printer: &Printer) -> Result<Setup, Failure> {
         let mut mode = self.progress;

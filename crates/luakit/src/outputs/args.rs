@@ -1,0 +1,145 @@
+//! The flags of `luakit build` for what comes out of it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use luakit_buildkit::Export;
+
+use super::caches::{self, CacheEntries};
+use super::{Results, attests};
+use crate::engine::exports;
+use crate::failure::Failure;
+use crate::flags::annotation::Annotation;
+use crate::flags::attestation::{self, Attestation};
+use crate::flags::cache::{self, Caches, Way};
+use crate::flags::label;
+use crate::flags::output::{Kind, Spec};
+use crate::printer::Printer;
+
+/// What comes out of a build besides its outputs, and short forms of those.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OutputArgs {
+    /// Push the image to its registry: short for `-o type=registry`; with outputs of `type=image`, push these
+    #[arg(long)]
+    push: bool,
+    /// Put the image into Docker: short for `-o type=docker`
+    #[arg(long)]
+    load: bool,
+    /// Set a label of the image; it counts rather than the script's
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label::parse)]
+    label: Vec<(String, String)>,
+    /// Annotate the image; WHERE is `manifest`, `index`, `manifest-descriptor` or `index-descriptor`, or several with
+    /// commas, and `manifest[PLATFORM]` is one platform's [default: manifest]
+    #[arg(long, value_name = "[WHERE:]KEY=VALUE")]
+    annotation: Vec<Annotation>,
+    /// Attest how the image came about, or what is in it: `type=provenance,mode=min|max`,
+    /// `type=sbom,generator=IMAGE`; `disabled=true` attests nothing of that type
+    #[arg(long, value_name = "type=TYPE,…", value_parser = attestation::parse)]
+    attest: Vec<Attestation>,
+    /// Short for `--attest type=provenance`: `true`, `false` or what that takes, as `mode=max` [default:
+    /// mode=min,inline-only=true, unless `BUILDX_NO_DEFAULT_ATTESTATIONS` is set]
+    #[arg(long, value_name = "VALUE", num_args = 0..=1, default_missing_value = "true", value_parser = attestation::provenance)]
+    provenance: Option<Attestation>,
+    /// Short for `--attest type=sbom`: `true`, `false` or what that takes, as `generator=IMAGE`
+    #[arg(long, value_name = "VALUE", num_args = 0..=1, default_missing_value = "true", value_parser = attestation::sbom)]
+    sbom: Option<Attestation>,
+    /// Take cached steps from there too: a reference, or `type=registry|local|gha|s3|azblob,…`
+    #[arg(long, value_name = "REF|SPEC", value_parser = cache::from)]
+    cache_from: Vec<Caches>,
+    /// Keep the build's cache there: a reference, or `type=registry|local|inline|gha|s3|azblob,…`; `mode=max` keeps that
+    /// of all steps
+    #[arg(long, value_name = "REF|SPEC", value_parser = cache::to)]
+    cache_to: Vec<Caches>,
+    /// When the build has succeeded, write what the engine says of its results to FILE, as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// When the build has succeeded, write the image's id to FILE
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Show no progress; when the build has succeeded, print the image's id
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+impl OutputArgs {
+    /// Whether a destination is among them, so that there is something to build.
+    pub(crate) fn is_destination(&self) -> bool {
+        self.push || self.load
+    }
+
+    /// One of the flags that is for a build on an engine, if it is given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            (!self.annotation.is_empty(), "--annotation"),
+            (!self.attest.is_empty(), "--attest"),
+            (self.provenance.is_some(), "--provenance"),
+            (self.sbom.is_some(), "--sbom"),
+            (!self.cache_from.is_empty(), "--cache-from"),
+            (!self.cache_to.is_empty(), "--cache-to"),
+            (self.metadata_file.is_some(), "--metadata-file"),
+            (self.iidfile.is_some(), "--iidfile"),
+            (self.quiet, "--quiet"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+
+    /// The outputs with what the short forms add, as docker buildx does.
+    pub(crate) fn outputs(&self, specs: Vec<Spec>) -> Vec<Spec> {
+        let mut specs: Vec<Spec> = specs.into_iter().map(Spec::as_buildx_does).collect();
+        if self.push {
+            if !specs.iter().any(|spec| spec.kind == Kind::Image) {
+                specs.push(Spec::image());
+            }
+            let images = specs.iter_mut().filter(|spec| spec.kind == Kind::Image);
+            images.for_each(Spec::push);
+        }
+        if self.load && !specs.iter().any(|spec| spec.load) {
+            specs.push(Spec::docker());
+        }
+        specs
+    }
+
+    /// Labels by name; of several for one, the last.
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        self.label.iter().cloned().collect()
+    }
+
+    /// Notes annotations at the images among the exports.
+    pub(crate) fn annotate(&self, exports: &mut [Export]) -> Result<(), Failure> {
+        if !self.annotation.is_empty() && !exports.iter().any(exports::is_image) {
+            return Err(Failure::usage("`--annotation` is for an image, and no output is one"));
+        }
+        for export in exports.iter_mut().filter(|export| exports::is_image(export)) {
+            for annotation in &self.annotation {
+                let attrs = annotation.attrs.iter().cloned();
+                export.attrs.extend(attrs.map(|attr| (attr, annotation.value.clone())));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the engine is to attest, in its words.
+    pub(crate) fn attestations(&self) -> Result<attests::Wanted, Failure> {
+        attests::wanted(self.attest.iter().chain(&self.provenance).chain(&self.sbom))
+    }
+
+    /// Where cache comes from and goes, with what the environment adds. A cache of GitHub's is left out where there is no
+    /// GitHub, as with docker buildx.
+    pub(crate) fn caches(&self, printer: &Printer) -> Result<CacheEntries, Failure> {
+        let leave_out = |way: Way, lack: &str| {
+            let flag = match way {
+                Way::From => "--cache-from",
+                Way::To => "--cache-to",
+            };
+            let message = format!("`{flag} type=gha` is left out: it has no {lack}");
+            printer.warning("cache", &message);
+            Ok(())
+        };
+        caches::collect(&self.cache_from, &self.cache_to, leave_out)
+    }
+
+    /// The files that are written at the end.
+    pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
+        Results::open(self.metadata_file.as_deref(), self.iidfile.as_deref(), self.quiet, specs)
+    }
+}

@@ -1,0 +1,96 @@
+//! What is told of a build that has succeeded: `--metadata-file`, `--iidfile` and `--quiet`, as docker buildx has them
+//! (`commands/build.go` of <https://github.com/docker/buildx>).
+//!
+//! Files are opened before the build, so that one that can't be written starts none, and appear when it has succeeded.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use luakit_buildkit::{BuildResponse, OutputFile};
+
+use crate::failure::Failure;
+use crate::flags::output::{Kind, Spec};
+use crate::printer::Printer;
+
+/// What is written at a build's end.
+#[derive(Debug)]
+pub(crate) struct Results {
+    metadata: Option<(PathBuf, OutputFile)>,
+    id: Option<(PathBuf, OutputFile)>,
+    quiet: bool,
+}
+
+impl Results {
+    /// Opens the files.
+    pub(super) fn open(
+        metadata: Option<&Path>,
+        id: Option<&Path>,
+        quiet: bool,
+        specs: &[Spec],
+    ) -> Result<Self, Failure> {
+        if id.is_some() && specs.iter().any(|spec| matches!(spec.kind, Kind::Local | Kind::Tar)) {
+            return Err(Failure::usage("`--iidfile` is for an image, and an output is bare files"));
+        }
+        if id.is_some() && specs.iter().all(|spec| spec.kind == Kind::CacheOnly) && !specs.is_empty() {
+            return Err(Failure::usage("`--iidfile` is for an image, and no output is one"));
+        }
+        if quiet && specs.iter().any(Spec::is_stdout) {
+            return Err(Failure::usage("`--quiet` prints the image's id, and an output goes to stdout too"));
+        }
+        if id.is_some() && id == metadata {
+            return Err(Failure::usage("`--iidfile` and `--metadata-file` name the same file"));
+        }
+        Ok(Self {
+            metadata: metadata.map(open).transpose()?,
+            id: id.map(open).transpose()?,
+            quiet,
+        })
+    }
+
+    /// Removes the id of an earlier build, which a script would take for this one's if it fails.
+    pub(crate) fn forget_earlier(&self) -> Result<(), Failure> {
+        let Some((path, _)) = &self.id else {
+            return Ok(());
+        };
+        let regular = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+        match std::fs::remove_file(path) {
+            Err(error) if regular => Err(Failure::write(&format!("`{}`", path.display()), &error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what `response` says; of the image's ids, that of a store that goes by the digests of manifests, or of
+    /// configs.
+    pub(crate) fn write(
+        self,
+        response: &BuildResponse,
+        by_digest: bool,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
+        let id = response.image_id(by_digest);
+        if let Some(file) = self.id {
+            put(file, id.unwrap_or_default().as_bytes())?;
+        }
+        if let Some(file) = self.metadata {
+            put(file, response.metadata().as_bytes())?;
+        }
+        match id {
+            Some(id) if self.quiet => printer.data(format!("{id}\n").as_bytes()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<(PathBuf, OutputFile), Failure> {
+    let file = OutputFile::create(path);
+    let file = file.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
+    Ok((path.to_owned(), file))
+}
+
+fn put((path, file): (PathBuf, OutputFile), bytes: &[u8]) -> Result<(), Failure> {
+    let put = || {
+        file.writer()?.write_all(bytes)?;
+        file.commit()
+    };
+    put().map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
+}
