@@ -131,7 +131,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         let mut plan = args.script.plan_on(&machine, selection, printer)?;
         plan.label(&args.outputs.labels());
         let references = args.resolution.references(&args.script, &plan)?;
-        exports::warn(&exports, printer);
+        exports::warn(specs, &exports, printer);
         let platforms = plan.planned().count();
         outputs::check::engine(&engine, &exports, &caches.exports, platforms)?;
         let attributes = wanted.attributes(engine.attests(), !environment.no_default_attestations)?;

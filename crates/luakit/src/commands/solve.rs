@@ -55,7 +55,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         let platform = record.as_ref().map(|record| &record.platform);
         let engine = connect::connect(&args.engine.choice, platform, &environment, printer).await?;
         outputs::check::engine(&engine, &exports, &caches.exports, 1)?;
-        exports::warn(&exports, printer);
+        exports::warn(&args.output, &exports, printer);
         let annotations = record.iter().flat_map(|record| &record.annotations);
         let annotations = annotations.map(|(key, value)| (None, key.as_str(), value.as_str()));
         let request = BuildRequest {

@@ -82,8 +82,8 @@ fn name(spec: &mut Spec, tags: &[String], printer: &Printer) -> Result<(), Failu
 }
 
 /// Says of a build that is about to start which of its results will be hard to find.
-pub(crate) fn warn(exports: &[Export], printer: &Printer) {
-    if exports.is_empty() {
+pub(crate) fn warn(specs: &[Spec], exports: &[Export], printer: &Printer) {
+    if exports.is_empty() && specs.is_empty() {
         printer.warning(
             "no-output",
             "there is no output, so the result stays in the engine's cache: name one with `-o` or `-t`",

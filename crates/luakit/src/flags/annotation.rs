@@ -92,6 +92,20 @@ mod tests {
             read.map_or_else(|e| e, |a| format!("{} = {:?}", a.attrs.join(" "), a.value))
         };
         let lines = texts.map(|text| format!("{text} -> {}", read(text)));
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        org.example.note=a=b -> annotation.org.example.note = "a=b"
+        key= -> annotation.key = ""
+        manifest:a=1 -> annotation-manifest.a = "1"
+        index,manifest[linux/arm64/v8]:a=1 -> annotation-index.a annotation-manifest[linux/arm64].a = "1"
+        manifest-descriptor[linux/amd64]:a=1 -> annotation-manifest-descriptor[linux/amd64].a = "1"
+        index-descriptor:url=http://x -> annotation-index-descriptor.url = "http://x"
+        a -> it must be `KEY=VALUE`, or `manifest:KEY=VALUE`
+        =1 -> an annotation's name is not empty, and has no spaces
+        a b=1 -> an annotation's name is not empty, and has no spaces
+        image:a=1 -> `image:`: an annotation goes to one of manifest, manifest-descriptor, index, index-descriptor
+        index[linux/amd64]:a=1 -> `index[linux/amd64]:`: an index has no platform
+        manifest[linux/amd46]:a=1 -> `manifest[linux/amd46]:`: unknown architecture `amd46`
+        manifest[linux/amd64:a=1 -> the platform ends in `]`
+        "#);
     }
 }

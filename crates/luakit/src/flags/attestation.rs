@@ -170,6 +170,27 @@ mod tests {
         for text in ["true", "0", "generator=image:1"] {
             lines.push(format!("--sbom={text}: {}", shown(sbom(text))));
         }
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        --attest type=provenance,mode=max: provenance type=provenance,mode=max
+        --attest type=sbom,generator=image:1: sbom type=sbom,generator=image:1
+        --attest type=sbom,"generator=image:1","EXTRA=a,b": sbom type=sbom,"EXTRA=a,b",generator=image:1
+        --attest type=provenance,disabled=true: provenance off
+        --attest mode=max: it has no `type`: `type=provenance` or `type=sbom`
+        --attest type=slsa: unknown type `slsa`: it must be `provenance` or `sbom`
+        --attest type=provenance,mode=maximal: `mode=maximal` must be one of min, max, full
+        --attest type=provenance,mod=max: unknown key `mod` for `type=provenance`; did you mean `mode`?
+        --attest type=provenance,inline-only=perhaps: `inline-only=perhaps` must be `true` or `false`
+        --attest type=provenance,type=sbom: `type` is there twice
+        --attest type=provenance,max: `max` must be KEY=VALUE, as in `type=provenance,mode=max`
+        --provenance=true: provenance type=provenance
+        --provenance=false: provenance off
+        --provenance=mode=max: provenance type=provenance,mode=max
+        --provenance=mode=min,version=v1: provenance type=provenance,mode=min,version=v1
+        --provenance=max: `max` must be KEY=VALUE, as in `type=provenance,mode=max`
+        --provenance=: `` must be KEY=VALUE, as in `type=provenance,mode=max`
+        --sbom=true: sbom type=sbom
+        --sbom=0: sbom off
+        --sbom=generator=image:1: sbom type=sbom,generator=image:1
+        "#);
     }
 }

@@ -20,24 +20,11 @@ pub(crate) enum Way {
     To,
 }
 
-/// What one flag names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Caches(pub(crate) Vec<CacheEntry>);
-
-/// Reads `--cache-from`.
-pub(crate) fn from(text: &str) -> Result<Caches, String> {
-    parse(Way::From, text)
-}
-
-/// Reads `--cache-to`.
-pub(crate) fn to(text: &str) -> Result<Caches, String> {
-    parse(Way::To, text)
-}
-
-fn parse(way: Way, text: &str) -> Result<Caches, String> {
+/// Reads one value of a flag.
+pub(crate) fn parse(way: Way, text: &str) -> Result<Vec<CacheEntry>, String> {
     let fields = csv::fields(text)?;
     if fields.iter().all(|field| !field.contains('=')) {
-        return fields.into_iter().map(registry).collect::<Result<_, _>>().map(Caches);
+        return fields.into_iter().map(registry).collect();
     }
     let mut kind = None;
     let mut attrs = BTreeMap::new();
@@ -63,7 +50,7 @@ fn parse(way: Way, text: &str) -> Result<Caches, String> {
         *value = cache_keys::check(way, &kind, key, value)?;
     }
     check_place(way, &kind, &attrs)?;
-    Ok(Caches(vec![CacheEntry { kind, attrs }]))
+    Ok(vec![CacheEntry { kind, attrs }])
 }
 
 fn registry(reference: String) -> Result<CacheEntry, String> {
@@ -138,7 +125,7 @@ mod tests {
 
     fn shown(way: Way, text: &str) -> String {
         match parse(way, text) {
-            Ok(Caches(entries)) => {
+            Ok(entries) => {
                 let line = |e: &CacheEntry| format!("{} {:?}", e.kind, e.attrs);
                 entries.iter().map(line).collect::<Vec<_>>().join("; ")
             }
@@ -178,7 +165,29 @@ mod tests {
         ] {
             lines.push(format!("from {text}: {}", shown(Way::From, text)));
         }
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        to user/app:cache: registry {"ref": "user/app:cache"}
+        to a,b:1: registry {"ref": "a"}; registry {"ref": "b:1"}
+        to type=registry,ref=user/app:cache,mode=max,Ignore-Error=1: registry {"ignore-error": "true", "mode": "max", "ref": "user/app:cache"}
+        to type=local,dest=cache,compression=zstd: local {"compression": "zstd", "dest": "cache"}
+        to type=inline: inline {}
+        to type=s3,region=r,bucket=b: s3 {"bucket": "b", "region": "r"}
+        to type=azblob,account_url=https://x.example: azblob {"account_url": "https://x.example"}
+        to type=gha,scope=main,mode=max: gha {"mode": "max", "scope": "main"}
+        to type=registry: `type=registry` needs `ref`
+        to type=local,src=cache: unknown key `src` for a cache of `type=local`
+        to type=registry,ref=x,mode=all: `mode=all` must be one of min, max
+        to type=inline,mode=max: unknown key `mode` for a cache of `type=inline`
+        to type=registy,ref=x: unknown type `registy`; did you mean `registry`?
+        to ref=x: it has no `type`, as in `type=registry,ref=NAME`
+        to type=registry,ref=x,ref=y: `ref` is there twice
+        to type=gha,token=abc,def: a field of it is not KEY=VALUE
+        to : it is empty
+        from type=local,src=cache,tag=main: local {"src": "cache", "tag": "main"}
+        from type=local,dest=cache: unknown key `dest` for a cache of `type=local`; did you mean `digest`?
+        from type=registry,ref=x,mode=max: unknown key `mode` for a cache of `type=registry`
+        from type=inline: a cache inside an image is named by the image: `type=registry,ref=NAME`
+        "#);
     }
 
     #[test]
@@ -192,7 +201,7 @@ mod tests {
             ("AWS_SESSION_TOKEN", "s"),
         ]);
         let completed = |text: &str, second: bool| {
-            let mut entry = parse(Way::To, text).unwrap().0.remove(0);
+            let mut entry = parse(Way::To, text).unwrap().remove(0);
             complete(&mut entry, |name| match name {
                 "ACTIONS_CACHE_SERVICE_V2" => second.then(|| "True".to_owned()),
                 name => variables.get(name).map(|value| (*value).to_owned()),
@@ -207,8 +216,15 @@ mod tests {
             completed("type=s3,access_key_id=a,secret_access_key=b", false),
             completed("type=registry,ref=x", false),
         ];
-        insta::assert_snapshot!(lines.join("\n"), @"");
-        let alone = parse(Way::To, "type=gha").unwrap().0.remove(0);
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        type=gha: {"token": "t", "url": "u"}
+        type=gha: {"token": "t", "url": "u", "url_v2": "r"}
+        type=gha,token=own,url=own,version=1: {"token": "own", "url": "own", "version": "1"}
+        type=s3,bucket=b: {"access_key_id": "id", "bucket": "b", "secret_access_key": "key", "session_token": "s"}
+        type=s3,access_key_id=a,secret_access_key=b: {"access_key_id": "a", "secret_access_key": "b"}
+        type=registry,ref=x: {"ref": "x"}
+        "#);
+        let alone = parse(Way::To, "type=gha").unwrap().remove(0);
         assert_eq!(lacks(&alone), Some("`token`, and `ACTIONS_RUNTIME_TOKEN` isn't set"));
     }
 }

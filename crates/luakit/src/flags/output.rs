@@ -249,7 +249,7 @@ mod tests {
         type=image,"name=a,b",Push=,"annotation.Said=x,y": Image None {"annotation.Said": "x,y", "name": "a,b", "push": "true"}
         type=oci,annotation-manifest[linux/amd64].a=1,annotation-index.b=2: Oci None {"annotation-index.b": "2", "annotation-manifest[linux/amd64].a": "1"}
         dest=x: it has no `type`
-        type=lokal,dest=x: unknown type `lokal`: it must be one of local, tar, oci, docker, image
+        type=lokal,dest=x: unknown type `lokal`: it must be one of local, tar, oci, docker, image, registry, cacheonly
         type=local: `type=local` needs a directory: `dest=DIR`
         type=local,dest=x,output=y: `output=y`: did you mean `dest=y`?
         type=tar,compresion=gzip,dest=x: unknown key `compresion` for `type=tar`
@@ -264,7 +264,13 @@ mod tests {
         type=oci,annotation-index[linux/amd64].x=1: `annotation-index[linux/amd64].x`: an index has no platform
         type=oci,annotation[linux/amd46].x=1: `annotation[linux/amd46].x`: unknown architecture `amd46`
         type=image,dest=x: `type=image` stays in the engine, and has no `dest`
-        type=oci,tar=false,dest=x: `tar=false`, a layout in a directory, is not offered: leave it out for an archive
+        type=oci,tar=false,dest=x: Oci Some("x") {} layout
+        type=oci,tar=false: `tar=false` needs a directory: `dest=DIR`
+        type=registry,name=app:1: Image None {"name": "app:1", "push": "true", "unpack": "false"}
+        type=registry,unpack=true: Image None {"push": "true", "unpack": "true"}
+        type=registry,push=false: `type=registry` pushes, and has no `push=false`
+        type=cacheonly: CacheOnly None {}
+        type=cacheonly,dest=x: `type=cacheonly` has no `dest`
         type=image,name="a,b": `name="a` has a quote inside: quotes go around the whole field, as in `"KEY=a,b"`
         out: it has no `type`; did you mean `type=local,dest=out`?
         -: it has no `type`; did you mean `type=tar,dest=-`?

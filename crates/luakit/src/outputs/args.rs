@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use luakit_buildkit::Export;
+use luakit_buildkit::{CacheEntry, Export};
 
 use super::caches::{self, CacheEntries};
 use super::{Results, attests};
@@ -11,7 +11,7 @@ use crate::engine::exports;
 use crate::failure::Failure;
 use crate::flags::annotation::Annotation;
 use crate::flags::attestation::{self, Attestation};
-use crate::flags::cache::{self, Caches, Way};
+use crate::flags::cache::{self, Way};
 use crate::flags::label;
 use crate::flags::output::{Kind, Spec};
 use crate::printer::Printer;
@@ -44,12 +44,12 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "VALUE", num_args = 0..=1, default_missing_value = "true", value_parser = attestation::sbom)]
     sbom: Option<Attestation>,
     /// Take cached steps from there too: a reference, or `type=registry|local|gha|s3|azblob,…`
-    #[arg(long, value_name = "REF|SPEC", value_parser = cache::from)]
-    cache_from: Vec<Caches>,
+    #[arg(long, value_name = "REF|SPEC")]
+    cache_from: Vec<String>,
     /// Keep the build's cache there: a reference, or `type=registry|local|inline|gha|s3|azblob,…`; `mode=max` keeps that
     /// of all steps
-    #[arg(long, value_name = "REF|SPEC", value_parser = cache::to)]
-    cache_to: Vec<Caches>,
+    #[arg(long, value_name = "REF|SPEC")]
+    cache_to: Vec<String>,
     /// When the build has succeeded, write what the engine says of its results to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
@@ -126,16 +126,22 @@ impl OutputArgs {
     /// Where cache comes from and goes, with what the environment adds. A cache of GitHub's is left out where there is no
     /// GitHub, as with docker buildx.
     pub(crate) fn caches(&self, printer: &Printer) -> Result<CacheEntries, Failure> {
-        let leave_out = |way: Way, lack: &str| {
-            let flag = match way {
-                Way::From => "--cache-from",
-                Way::To => "--cache-to",
-            };
-            let message = format!("`{flag} type=gha` is left out: it has no {lack}");
-            printer.warning("cache", &message);
-            Ok(())
+        let whole = |flag: &str, mut entries: Vec<CacheEntry>| {
+            entries.retain(|entry| {
+                let lack = cache::lacks(entry);
+                if let Some(lack) = lack {
+                    let message = format!("`{flag} type=gha` is left out: it has no {lack}");
+                    printer.warning("cache", &message);
+                }
+                lack.is_none()
+            });
+            entries
         };
-        caches::collect(&self.cache_from, &self.cache_to, leave_out)
+        let (from, to) = ("--cache-from", "--cache-to");
+        Ok(CacheEntries {
+            imports: whole(from, caches::read(from, Way::From, &self.cache_from)?),
+            exports: whole(to, caches::read(to, Way::To, &self.cache_to)?),
+        })
     }
 
     /// The files that are written at the end.

@@ -77,6 +77,16 @@ mod tests {
             attributes(&[sbom("true").unwrap()], false, true),
             attributes(&[max, off], true, true),
         ];
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"attest:provenance": "mode=min,inline-only=true"}
+        {}
+        {}
+        {"attest:provenance": "type=provenance,mode=max"}
+        {}
+        {}
+        {"attest:provenance": "mode=min,inline-only=true", "attest:sbom": "type=sbom"}
+        this engine can't attach attestations to images
+        two flags say what `provenance` to attest
+        "#);
     }
 }

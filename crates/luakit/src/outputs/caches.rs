@@ -4,7 +4,7 @@ use luakit_buildkit::CacheEntry;
 
 use crate::environment;
 use crate::failure::Failure;
-use crate::flags::cache::{self, Caches, Way};
+use crate::flags::cache::{self, Way};
 
 /// Where cache comes from, and where it goes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -13,26 +13,16 @@ pub(crate) struct CacheEntries {
     pub(crate) exports: Vec<CacheEntry>,
 }
 
-/// Collects them. `incomplete` is told what one lacks, and may refuse it; else it is left out.
-pub(super) fn collect(
-    from: &[Caches],
-    to: &[Caches],
-    incomplete: impl Fn(Way, &str) -> Result<(), Failure>,
-) -> Result<CacheEntries, Failure> {
+/// Reads the values of a flag. They may hold secrets, so errors don't repeat them.
+pub(super) fn read(flag: &str, way: Way, values: &[String]) -> Result<Vec<CacheEntry>, Failure> {
     let variable = |name: &str| environment::variable(name)?.into_string().ok();
-    let complete = |way: Way, flags: &[Caches]| {
-        let mut entries = Vec::new();
-        for mut entry in flags.iter().flat_map(|caches| caches.0.iter().cloned()) {
-            cache::complete(&mut entry, variable);
-            match cache::lacks(&entry) {
-                Some(lack) => incomplete(way, lack)?,
-                None => entries.push(entry),
-            }
-        }
-        Ok(entries)
-    };
-    Ok(CacheEntries {
-        imports: complete(Way::From, from)?,
-        exports: complete(Way::To, to)?,
-    })
+    let mut entries = Vec::new();
+    for value in values {
+        let read = cache::parse(way, value);
+        entries.extend(read.map_err(|e| Failure::usage(format!("`{flag}`: {e}")))?);
+    }
+    for entry in &mut entries {
+        cache::complete(entry, variable);
+    }
+    Ok(entries)
 }

@@ -6,7 +6,7 @@
 use std::pin::{Pin, pin};
 
 use luakit_buildkit::endpoint::{LoadError, pipe};
-use luakit_buildkit::{Archive, DockerHost, Engine, Export, ExportKind, FileOutput};
+use luakit_buildkit::{Archive, Engine, Export, ExportKind, FileOutput};
 use luakit_diagnostic::Diagnostic;
 
 use crate::environment::Environment;

@@ -3,7 +3,7 @@
 //!
 //! [`OutputArgs`] are `luakit build`'s flags, [`SolveArgs`] those of `luakit solve`, which are `buildctl build`'s. Both
 //! are checked before an engine is asked; what only the engine's kind can tell, [`check::engine`] looks at before the
-//! build begins. [`Loading`] carries an image into a Docker that isn't the engine; [`Results`] are the files.
+//! build begins. [`loading`] carries an image into a Docker that isn't the engine; [`Results`] are the files.
 
 mod args;
 mod attests;
@@ -14,6 +14,6 @@ mod results;
 mod solve_args;
 
 pub(crate) use args::OutputArgs;
-pub(crate) use load::{Loading, loading};
+pub(crate) use load::loading;
 pub(crate) use results::Results;
 pub(crate) use solve_args::SolveArgs;

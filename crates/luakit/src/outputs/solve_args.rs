@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use luakit_buildkit::CacheEntry;
+
 use super::Results;
 use super::caches::{self, CacheEntries};
 use crate::failure::Failure;
 use crate::flags::attestation;
-use crate::flags::cache::{self, Caches};
+use crate::flags::cache::{self, Way};
 use crate::flags::output::Spec;
 
 /// The time that images get, which the engine itself reads.
@@ -18,11 +20,11 @@ const EPOCH: &str = "build-arg:SOURCE_DATE_EPOCH";
 #[derive(Debug, clap::Args)]
 pub(crate) struct SolveArgs {
     /// Keep the build's cache there: `type=registry|local|inline|gha|s3|azblob,…`, or a reference
-    #[arg(long, value_name = "SPEC", value_parser = cache::to)]
-    export_cache: Vec<Caches>,
+    #[arg(long, value_name = "SPEC")]
+    export_cache: Vec<String>,
     /// Take cached steps from there too: `type=registry|local|gha|s3|azblob,…`, or a reference
-    #[arg(long, value_name = "SPEC", value_parser = cache::from)]
-    import_cache: Vec<Caches>,
+    #[arg(long, value_name = "SPEC")]
+    import_cache: Vec<String>,
     /// When the build has succeeded, write what the engine says of its results to FILE, as JSON
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
@@ -43,8 +45,8 @@ pub(crate) struct SolveArgs {
 fn option(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE")?;
     match key {
-        "attest:provenance" => attestation::provenance(value).map(drop).or_else(|e| absent(value, e))?,
-        "attest:sbom" => attestation::sbom(value).map(drop).or_else(|e| absent(value, e))?,
+        "attest:provenance" => check_attestation("provenance", value)?,
+        "attest:sbom" => check_attestation("sbom", value)?,
         EPOCH if value.parse::<i64>().is_err() => return Err("it must be seconds since 1970".to_owned()),
         EPOCH => {}
         _ => return Err(format!("`{key}` is for a frontend, and a definition has been through one")),
@@ -53,8 +55,13 @@ fn option(text: &str) -> Result<(String, String), String> {
 }
 
 /// Nothing at all stands for what the type usually takes.
-fn absent(value: &str, error: String) -> Result<(), String> {
-    if value.is_empty() { Ok(()) } else { Err(error) }
+fn check_attestation(kind: &str, value: &str) -> Result<(), String> {
+    if value.is_empty() {
+        return Ok(());
+    }
+    let attestation = attestation::parse(&format!("type={kind},{value}"))?;
+    let said = attestation.value().map(drop);
+    said.ok_or_else(|| "leave it out: nothing is attested that isn't asked for".to_owned())
 }
 
 impl SolveArgs {
@@ -80,9 +87,14 @@ impl SolveArgs {
 
     /// Where cache comes from and goes, with what the environment adds.
     pub(crate) fn caches(&self) -> Result<CacheEntries, Failure> {
-        caches::collect(&self.import_cache, &self.export_cache, |_, lack| {
-            Err(Failure::usage(format!("a cache of `type=gha` has no {lack}")))
-        })
+        let imports = caches::read("--import-cache", Way::From, &self.import_cache)?;
+        let exports = caches::read("--export-cache", Way::To, &self.export_cache)?;
+        let whole = |entry: &CacheEntry| match cache::lacks(entry) {
+            Some(lack) => Err(Failure::usage(format!("a cache of `type=gha` has no {lack}"))),
+            None => Ok(()),
+        };
+        imports.iter().chain(&exports).try_for_each(whole)?;
+        Ok(CacheEntries { imports, exports })
     }
 
     /// The file that is written at the end.
@@ -102,6 +114,8 @@ mod tests {
             "attest:provenance=",
             "attest:sbom=generator=x",
             "attest:provenance=mode=maximal",
+            "attest:provenance=false",
+            "attest:provenance=disabled=true",
             "build-arg:SOURCE_DATE_EPOCH=0",
             "build-arg:SOURCE_DATE_EPOCH=now",
             "target=app",
@@ -109,6 +123,16 @@ mod tests {
             "x",
         ];
         let lines = texts.map(|text| format!("{text}: {:?}", option(text)));
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        attest:provenance=mode=max: Ok(("attest:provenance", "mode=max"))
+        attest:provenance=: Ok(("attest:provenance", ""))
+        attest:sbom=generator=x: Ok(("attest:sbom", "generator=x"))
+        attest:provenance=mode=maximal: Err("`mode=maximal` must be one of min, max, full")
+        build-arg:SOURCE_DATE_EPOCH=0: Ok(("build-arg:SOURCE_DATE_EPOCH", "0"))
+        build-arg:SOURCE_DATE_EPOCH=now: Err("it must be seconds since 1970")
+        target=app: Err("`target` is for a frontend, and a definition has been through one")
+        build-arg:VERSION=1: Err("`build-arg:VERSION` is for a frontend, and a definition has been through one")
+        x: Err("it must be KEY=VALUE")
+        "#);
     }
 }

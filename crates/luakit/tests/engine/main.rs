@@ -11,6 +11,7 @@
 )]
 
 mod build;
+mod caches;
 mod docker;
 mod endpoints;
 mod examples;
@@ -21,5 +22,6 @@ mod multi_platform;
 mod outputs;
 mod prelude;
 mod progress;
+mod published;
 mod stand_ins;
 mod workbench;

@@ -1,0 +1,57 @@
+//! Caches that outlive an engine's own: what a step made is taken from them when the engine has forgotten it.
+
+use crate::workbench::{Workbench, stdout_of};
+
+/// Each time the step really runs it makes another file.
+const SCRIPT: &str = r#"
+local made = bk.image("alpine:3.19"):run("cat /proc/sys/kernel/random/uuid > /made; echo " .. bk.arg("FOR"))
+bk.export(bk.scratch():copy(made, "/made", "/made"))
+"#;
+
+/// Builds with these flags; what the step made.
+fn made(bench: &Workbench, name: &str, flags: &[&str]) -> String {
+    let project = bench.project(&[("build.lua", SCRIPT)]);
+    let dest = bench.path("made");
+    let spec = format!("type=local,dest={}", dest.display());
+    let argument = format!("FOR={name}");
+    let mut command = bench.luakit(&project);
+    command.args(["build", "-o", &spec, "--arg", &argument]).args(flags);
+    stdout_of(&format!("luakit build {}", flags.join(" ")), &command.output().unwrap());
+    std::fs::read_to_string(dest.join("made")).unwrap()
+}
+
+/// One test: what the engine forgets, it forgets for all.
+#[test]
+fn a_step_is_taken_from_where_its_cache_was_kept() {
+    let bench = Workbench::new();
+    let name = |name: &str| format!("{}/luakit-test/cache:{name}", bench.engine.registry());
+    let (registry, image) = (name("registry"), name("inline"));
+    let dir = bench.path("cache");
+    let cases = [
+        (
+            "registry",
+            vec![format!("--cache-to=type=registry,ref={registry},mode=max")],
+            format!("--cache-from={registry}"),
+        ),
+        (
+            "local",
+            vec![format!("--cache-to=type=local,dest={},mode=max", dir.display())],
+            format!("--cache-from=type=local,src={}", dir.display()),
+        ),
+        (
+            "inline",
+            vec!["--cache-to=type=inline".to_owned(), format!("-otype=registry,name={image}")],
+            format!("--cache-from={image}"),
+        ),
+    ];
+    let first: Vec<String> = cases
+        .iter()
+        .map(|(name, to, _)| made(&bench, name, &to.iter().map(String::as_str).collect::<Vec<_>>()))
+        .collect();
+    bench.docker_says(&["builder", "prune", "--all", "--force"]);
+    for ((name, _, from), first) in cases.iter().zip(&first) {
+        assert_eq!(&made(&bench, name, &[from]), first, "{name}");
+    }
+    bench.docker_says(&["builder", "prune", "--all", "--force"]);
+    assert_ne!(made(&bench, "registry", &[]), first[0], "the engine had forgotten it");
+}
