@@ -138,6 +138,15 @@ impl Definition {
         }
     }
 
+    /// Has every step run again, whatever an engine remembers of it. No digest changes.
+    pub fn ignore_cache(&mut self) {
+        let mut metadata = map::map(std::mem::take(&mut self.message.metadata));
+        for op in &self.message.def {
+            metadata.entry(crate::marshal::op_digest(op)).or_default().ignore_cache = true;
+        }
+        self.message.metadata = map::entries(metadata);
+    }
+
     /// What [`Definition::describe_result`] added.
     pub fn result_description(&self, key: &str) -> Option<&str> {
         let terminal = self.message.def.last()?;

@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Accepted for the sake of `buildctl build`: a definition needs no frontend
     #[arg(long)]
     no_frontend: bool,
+    /// Run every step, whatever the engine remembers of it
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     outputs: SolveArgs,
     #[command(flatten)]
@@ -50,8 +53,11 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let locals = local::by_name(&args.engine.local)?;
     let definition = read_definition()?;
     runtime::build(async {
-        let (definition, record) =
+        let (mut definition, record) =
             retarget::for_platform(definition, args.platform.as_ref(), &args.registries, &environment).await?;
+        if args.no_cache {
+            definition.ignore_cache();
+        }
         let platform = record.as_ref().map(|record| &record.platform);
         let engine = connect::connect(&args.engine.choice, platform, &environment, printer).await?;
         outputs::check::engine(&engine, &exports, &caches.exports, 1)?;

@@ -55,3 +55,22 @@ fn a_step_is_taken_from_where_its_cache_was_kept() {
     bench.docker_says(&["builder", "prune", "--all", "--force"]);
     assert_ne!(made(&bench, "registry", &[]), first[0], "the engine had forgotten it");
 }
+
+#[test]
+fn a_definition_keeps_takes_and_leaves_caches() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", SCRIPT)]);
+    let definition = bench.build(&project, &["--arg", "FOR=solve"]);
+    let name = format!("{}/luakit-test/cache:solve", bench.engine.registry());
+    let dest = bench.path("made");
+    let made = |flags: &[&str]| {
+        let spec = format!("type=local,dest={}", dest.display());
+        let output = bench.solve(&project, &definition, &[&["-o", spec.as_str()], flags].concat());
+        stdout_of(&format!("luakit solve {}", flags.join(" ")), &output);
+        std::fs::read_to_string(dest.join("made")).unwrap()
+    };
+    let to = format!("type=registry,ref={name},mode=max");
+    let first = made(&["--export-cache", &to]);
+    assert_ne!(made(&["--no-cache"]), first);
+    assert!(!made(&["--import-cache", &name]).is_empty());
+}

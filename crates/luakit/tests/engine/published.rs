@@ -113,20 +113,21 @@ fn labels_and_annotations_of_the_command_line_count() {
     assert_eq!(index["annotations"], serde_json::json!({ "where": "told" }));
 }
 
+/// The digest of the attestations that an index lists.
+fn attestations(index: &Value) -> Option<String> {
+    let attests = |m: &&Value| m["annotations"]["vnd.docker.reference.type"] == "attestation-manifest";
+    let manifest = index["manifests"].as_array()?.iter().find(attests)?;
+    manifest["digest"].as_str().map(str::to_owned)
+}
+
 /// The provenance in an OCI archive.
 fn provenance(archive: &std::path::Path) -> Option<Value> {
     let archive = Archive::open(archive).unwrap();
-    let blob = |digest: &Value| {
-        let digest = digest.as_str().unwrap().replace(':', "/");
-        archive.json(&format!("blobs/{digest}")).unwrap()
-    };
+    let blob = |digest: &str| archive.json(&format!("blobs/{}", digest.replace(':', "/"))).unwrap();
     let top = archive.json("index.json").unwrap();
-    let index = blob(&top["manifests"][0]["digest"]);
-    let attested = index["manifests"].as_array()?.iter().find(|manifest| {
-        manifest["annotations"]["vnd.docker.reference.type"] == "attestation-manifest"
-    })?;
-    let manifest = blob(&attested["digest"]);
-    Some(blob(&manifest["layers"][0]["digest"]))
+    let index = blob(top["manifests"][0]["digest"].as_str().unwrap());
+    let manifest = blob(&attestations(&index)?);
+    Some(blob(manifest["layers"][0]["digest"].as_str().unwrap()))
 }
 
 #[test]
@@ -138,13 +139,35 @@ fn provenance_is_attested_as_with_buildx() {
         build(&bench, SCRIPT, &[&["-o", spec.as_str()], flags].concat());
         provenance(&dest)
     };
-    let usual = attested(&[]).expect("short provenance is attested by itself");
-    assert!(usual["predicateType"].as_str().unwrap().contains("slsa.dev/provenance"), "{usual}");
-    assert!(!usual.to_string().contains("llbDefinition"), "{usual}");
-    let whole = attested(&["--provenance=mode=max"]).expect("provenance is asked for");
+    let short = attested(&["--provenance"]).expect("provenance is asked for");
+    assert!(
+        short["predicateType"].as_str().unwrap().contains("slsa.dev/provenance"),
+        "{short}"
+    );
+    assert!(!short.to_string().contains("llbDefinition"), "{short}");
+    let whole = attested(&["--attest=type=provenance,mode=max"]).expect("provenance is asked for");
     assert!(whole.to_string().contains("llbDefinition"), "{whole}");
     assert_eq!(attested(&["--provenance=false"]), None);
-    assert_eq!(attested(&["--attest", "type=provenance,disabled=true"]), None);
+    assert_eq!(attested(&[]), None, "by itself it is in stores of images alone");
+}
+
+#[test]
+fn a_pushed_image_is_attested_by_itself_unless_somebody_says_no() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", SCRIPT)]);
+    let attested = |tag: &str, flags: &[&str], variable: &str| {
+        let name = format!("{}/luakit-test/attested:{tag}", bench.engine.registry());
+        let mut command = bench.luakit(&project);
+        command.args(["build", "--push", "-t", &name]).args(flags);
+        let output = command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", variable).output().unwrap();
+        succeeded("luakit build --push", &output);
+        let manifest = bench.engine.manifest("luakit-test/attested", tag).unwrap();
+        attestations(&serde_json::from_slice(&manifest.body).unwrap()).is_some()
+    };
+    assert!(attested("usual", &[], ""));
+    assert!(!attested("variable", &[], "1"));
+    assert!(!attested("flag", &["--provenance=false"], ""));
+    assert!(attested("asked", &["--provenance=mode=max"], "1"));
 }
 
 #[test]
