@@ -191,7 +191,10 @@ impl Plan {
 
     /// Lays labels over what the exports say, and over what their base images have.
     pub fn label(&mut self, labels: &BTreeMap<String, String>) {
-        let exports = self.evaluations.iter_mut().flat_map(|evaluation| &mut evaluation.exports);
+        let exports = self
+            .evaluations
+            .iter_mut()
+            .flat_map(|evaluation| &mut evaluation.exports);
         for export in exports {
             let labels = labels.iter().map(|(name, value)| (name.clone(), value.clone()));
             export.config.labels.extend(labels);

@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Build(build::Args),
+    Build(Box<build::Args>),
     Solve(solve::Args),
     Dag(dag::Args),
     Validate(validate::Args),

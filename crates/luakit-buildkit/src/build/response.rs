@@ -20,7 +20,11 @@ impl BuildResponse {
         let said = |key: &str| self.exporter.get(key).map(String::as_str);
         let config = said("containerimage.config.digest");
         let digest = said("containerimage.digest");
-        if by_digest { digest.or(config) } else { config.or(digest) }
+        if by_digest {
+            digest.or(config)
+        } else {
+            config.or(digest)
+        }
     }
 
     /// All of it as JSON. Values that hold an object, or a list of them, in base64 are written as what they are.

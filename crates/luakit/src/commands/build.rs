@@ -70,10 +70,12 @@ fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
     let build = !args.tag.is_empty() || args.outputs.is_destination();
     if !build && !args.output.iter().any(|text| is_spec(&text)) {
         if let Some(flag) = args.outputs.given() {
-            return Err(
-                Failure::usage(format!("`{flag}` is for a build, and without a destination only the definition is written"))
-                    .hint("say where the result goes: `-t NAME`, `--load`, `--push`, `-o type=…`; `-o type=cacheonly` is nowhere"),
-            );
+            return Err(Failure::usage(format!(
+                "`{flag}` is for a build, and without a destination only the definition is written"
+            ))
+            .hint(
+                "say where the result goes: `-t NAME`, `--load`, `--push`, `-o type=…`; `-o type=cacheonly` is nowhere",
+            ));
         }
         return match args.output.as_slice() {
             [] => Ok(Destination::Definition(None)),

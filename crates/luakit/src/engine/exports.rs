@@ -15,7 +15,9 @@ use crate::printer::Printer;
 pub(crate) fn prepare(specs: &[Spec], tags: &[String], printer: &Printer) -> Result<Vec<Export>, Failure> {
     let cache_only = |spec: &&Spec| spec.kind == Kind::CacheOnly;
     if specs.iter().any(|spec| cache_only(&spec)) && specs.len() > 1 {
-        return Err(Failure::usage("`type=cacheonly` is for a build without outputs, and there are others"));
+        return Err(Failure::usage(
+            "`type=cacheonly` is for a build without outputs, and there are others",
+        ));
     }
     let mut specs = specs.to_vec();
     if specs.is_empty() && !tags.is_empty() {

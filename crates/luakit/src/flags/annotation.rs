@@ -54,7 +54,10 @@ fn read_place(text: &str) -> Result<String, String> {
         None => (text, None),
     };
     if !ANNOTATED.contains(&place) {
-        return Err(format!("`{place}:`: an annotation goes to one of {}", ANNOTATED.join(", ")));
+        return Err(format!(
+            "`{place}:`: an annotation goes to one of {}",
+            ANNOTATED.join(", ")
+        ));
     }
     let Some(platform) = platform else {
         return Ok(place.to_owned());

@@ -35,7 +35,14 @@ impl Kind {
 }
 
 /// What provenance takes. An SBOM's generator has parameters of its own, which are not checked.
-const PROVENANCE: &[&str] = &["mode", "version", "inline-only", "reproducible", "filename", "builder-id"];
+const PROVENANCE: &[&str] = &[
+    "mode",
+    "version",
+    "inline-only",
+    "reproducible",
+    "filename",
+    "builder-id",
+];
 
 /// Reads `--attest`.
 pub(crate) fn parse(text: &str) -> Result<Attestation, String> {
@@ -130,7 +137,10 @@ impl Attestation {
             return None;
         }
         let fields = std::iter::once(format!("type={}", self.kind.name()));
-        let attrs = self.attrs.iter().map(|(key, value)| csv::field(&format!("{key}={value}")));
+        let attrs = self
+            .attrs
+            .iter()
+            .map(|(key, value)| csv::field(&format!("{key}={value}")));
         Some(fields.chain(attrs).collect::<Vec<_>>().join(","))
     }
 }

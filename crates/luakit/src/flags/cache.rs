@@ -93,7 +93,9 @@ pub(crate) fn complete(entry: &mut CacheEntry, variable: impl Fn(&str) -> Option
     match entry.kind.as_str() {
         "gha" => {
             let second = || variable("ACTIONS_CACHE_SERVICE_V2").and_then(|value| parse_bool(&value));
-            let second = attrs.get("version").map_or_else(|| second() == Some(true), |v| v == "2");
+            let second = attrs
+                .get("version")
+                .map_or_else(|| second() == Some(true), |v| v == "2");
             set(attrs, "token", &["ACTIONS_RUNTIME_TOKEN"]);
             if second {
                 set(attrs, "url_v2", &["ACTIONS_RESULTS_URL"]);

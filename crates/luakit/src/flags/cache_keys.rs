@@ -6,10 +6,7 @@ use luakit_diagnostic::nearest;
 use super::cache::Way;
 use super::exporter_keys::{Form, Keys};
 
-const TO: Keys = &[
-    ("mode", Form::OneOf(&["min", "max"])),
-    ("ignore-error", Form::Bool),
-];
+const TO: Keys = &[("mode", Form::OneOf(&["min", "max"])), ("ignore-error", Form::Bool)];
 
 /// Of caches that are made of an image's blobs.
 const BLOBS: Keys = &[

@@ -167,11 +167,13 @@ impl Spec {
     /// Pushes the image. The engine then needn't unpack it, unless it is told to.
     pub(crate) fn push(&mut self) {
         self.attrs.insert("push".to_owned(), "true".to_owned());
-        self.attrs.entry("unpack".to_owned()).or_insert_with(|| "false".to_owned());
+        self.attrs
+            .entry("unpack".to_owned())
+            .or_insert_with(|| "false".to_owned());
     }
 
     /// As docker buildx reads it: an image of Docker's without a `dest` goes into Docker's store.
-    pub(crate) fn as_buildx_does(mut self) -> Self {
+    pub(crate) fn read_as_buildx_does(mut self) -> Self {
         self.load = self.kind == Kind::Docker && matches!(self.dest.as_deref(), None | Some(""));
         self
     }

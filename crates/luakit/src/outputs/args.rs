@@ -85,7 +85,7 @@ impl OutputArgs {
 
     /// The outputs with what the short forms add, as docker buildx does.
     pub(crate) fn outputs(&self, specs: Vec<Spec>) -> Vec<Spec> {
-        let mut specs: Vec<Spec> = specs.into_iter().map(Spec::as_buildx_does).collect();
+        let mut specs: Vec<Spec> = specs.into_iter().map(Spec::read_as_buildx_does).collect();
         if self.push {
             if !specs.iter().any(|spec| spec.kind == Kind::Image) {
                 specs.push(Spec::image());
@@ -146,6 +146,11 @@ impl OutputArgs {
 
     /// The files that are written at the end.
     pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
-        Results::open(self.metadata_file.as_deref(), self.iidfile.as_deref(), self.quiet, specs)
+        Results::open(
+            self.metadata_file.as_deref(),
+            self.iidfile.as_deref(),
+            self.quiet,
+            specs,
+        )
     }
 }

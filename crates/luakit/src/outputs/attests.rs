@@ -18,8 +18,11 @@ pub(super) fn wanted<'a>(flags: impl Iterator<Item = &'a Attestation>) -> Result
     for attestation in flags {
         if wanted.insert(attestation.kind, attestation.value()).is_some() {
             let name = attestation.kind.name();
-            return Err(Failure::usage(format!("two flags say what `{name}` to attest"))
-                .hint(format!("leave one of them out: `--{name}` is short for `--attest type={name}`")));
+            return Err(
+                Failure::usage(format!("two flags say what `{name}` to attest")).hint(format!(
+                    "leave one of them out: `--{name}` is short for `--attest type={name}`"
+                )),
+            );
         }
     }
     Ok(Wanted(wanted))

@@ -21,7 +21,8 @@ pub(crate) fn engine(
         exports.iter().any(|export| on(&export))
     };
     if pushes("push-by-digest") {
-        return Err(refused("Docker's engine can't push without a name").hint("leave `push-by-digest` out, or build with another builder"));
+        return Err(refused("Docker's engine can't push without a name")
+            .hint("leave `push-by-digest` out, or build with another builder"));
     }
     let demands = Demands {
         platforms,

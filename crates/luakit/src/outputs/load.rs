@@ -42,7 +42,11 @@ pub(crate) async fn loading(
     let info = info.map_err(|e| failed(format!("can't load the image: docker on {docker} {e}")))?;
     let by_digest = info.containerd_store();
     if !by_digest && (platforms > 1 || attests) {
-        let what = if platforms > 1 { "several platforms" } else { "attestations" };
+        let what = if platforms > 1 {
+            "several platforms"
+        } else {
+            "attestations"
+        };
         let failure = failed(format!("docker on {docker} can't hold an image with {what}"));
         return Err(failure.hint("turn on containerd's image store there, or push the image instead: `--push`"));
     }

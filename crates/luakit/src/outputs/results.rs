@@ -29,13 +29,17 @@ impl Results {
         specs: &[Spec],
     ) -> Result<Self, Failure> {
         if id.is_some() && specs.iter().any(|spec| matches!(spec.kind, Kind::Local | Kind::Tar)) {
-            return Err(Failure::usage("`--iidfile` is for an image, and an output is bare files"));
+            return Err(Failure::usage(
+                "`--iidfile` is for an image, and an output is bare files",
+            ));
         }
         if id.is_some() && specs.iter().all(|spec| spec.kind == Kind::CacheOnly) && !specs.is_empty() {
             return Err(Failure::usage("`--iidfile` is for an image, and no output is one"));
         }
         if quiet && specs.iter().any(Spec::is_stdout) {
-            return Err(Failure::usage("`--quiet` prints the image's id, and an output goes to stdout too"));
+            return Err(Failure::usage(
+                "`--quiet` prints the image's id, and an output goes to stdout too",
+            ));
         }
         if id.is_some() && id == metadata {
             return Err(Failure::usage("`--iidfile` and `--metadata-file` name the same file"));
@@ -61,12 +65,7 @@ impl Results {
 
     /// Writes what `response` says; of the image's ids, that of a store that goes by the digests of manifests, or of
     /// configs.
-    pub(crate) fn write(
-        self,
-        response: &BuildResponse,
-        by_digest: bool,
-        printer: &Printer,
-    ) -> Result<(), Failure> {
+    pub(crate) fn write(self, response: &BuildResponse, by_digest: bool, printer: &Printer) -> Result<(), Failure> {
         let id = response.image_id(by_digest);
         if let Some(file) = self.id {
             put(file, id.unwrap_or_default().as_bytes())?;

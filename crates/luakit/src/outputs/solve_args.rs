@@ -49,7 +49,11 @@ fn option(text: &str) -> Result<(String, String), String> {
         "attest:sbom" => check_attestation("sbom", value)?,
         EPOCH if value.parse::<i64>().is_err() => return Err("it must be seconds since 1970".to_owned()),
         EPOCH => {}
-        _ => return Err(format!("`{key}` is for a frontend, and a definition has been through one")),
+        _ => {
+            return Err(format!(
+                "`{key}` is for a frontend, and a definition has been through one"
+            ));
+        }
     }
     Ok((key.to_owned(), value.to_owned()))
 }

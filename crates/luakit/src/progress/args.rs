@@ -32,7 +32,9 @@ impl ProgressArgs {
         match self.progress {
             mode if !quiet => Ok(Self { progress: mode }),
             Mode::Auto | Mode::Quiet => Ok(Self { progress: Mode::Quiet }),
-            _ => Err(Failure::usage("`--quiet` shows no progress, and `--progress` asks for some")),
+            _ => Err(Failure::usage(
+                "`--quiet` shows no progress, and `--progress` asks for some",
+            )),
         }
     }
 

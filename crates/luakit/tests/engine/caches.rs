@@ -40,7 +40,10 @@ fn a_step_is_taken_from_where_its_cache_was_kept() {
         ),
         (
             "inline",
-            vec!["--cache-to=type=inline".to_owned(), format!("-otype=registry,name={image}")],
+            vec![
+                "--cache-to=type=inline".to_owned(),
+                format!("-otype=registry,name={image}"),
+            ],
             format!("--cache-from={image}"),
         ),
     ];

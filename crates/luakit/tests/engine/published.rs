@@ -34,12 +34,26 @@ fn a_pushed_image_is_what_docker_pulls() {
     let bench = Workbench::new();
     let name = format!("{}/luakit-test/pushed:1", bench.engine.registry());
     let file = bench.path("metadata.json");
-    let args = ["-t", &name, "--push", "--metadata-file", file.to_str().unwrap(), "--quiet"];
+    let args = [
+        "-t",
+        &name,
+        "--push",
+        "--metadata-file",
+        file.to_str().unwrap(),
+        "--quiet",
+    ];
     let id = build(&bench, SCRIPT, &args);
     let metadata = json(&file);
     assert_eq!(metadata["image.name"], name);
-    assert_eq!(metadata["containerimage.descriptor"]["digest"], metadata["containerimage.digest"]);
-    assert_eq!(id.trim_end(), metadata["containerimage.digest"], "containerd's store goes by digests");
+    assert_eq!(
+        metadata["containerimage.descriptor"]["digest"],
+        metadata["containerimage.digest"]
+    );
+    assert_eq!(
+        id.trim_end(),
+        metadata["containerimage.digest"],
+        "containerd's store goes by digests"
+    );
 
     bench.docker_says(&["image", "rm", "--force", &name]);
     let pulled = bench.docker_says(&["pull", "--quiet", &name]);
@@ -73,7 +87,15 @@ fn a_loaded_image_is_in_docker_wherever_it_is_built() {
         ("luakit-test/loaded:here", None),
         ("luakit-test/loaded:from-elsewhere", Some(relay.address())),
     ] {
-        let mut args = vec!["-t", tag, "--load", "--iidfile", iid.to_str().unwrap(), "--arg", "WHO=docker"];
+        let mut args = vec![
+            "-t",
+            tag,
+            "--load",
+            "--iidfile",
+            iid.to_str().unwrap(),
+            "--arg",
+            "WHO=docker",
+        ];
         args.extend(addr.iter().flat_map(|addr| ["--addr", addr]));
         build(&bench, SCRIPT, &args);
         let image = inspected(&bench, tag);
@@ -92,7 +114,12 @@ fn labels_and_annotations_of_the_command_line_count() {
         labels = { kept = "yes", said = "by the script" }, annotations = { kept = "yes", said = "by the script" } })"#;
     let mut args = vec!["-o", &spec, "--platform", "linux/amd64,linux/arm64"];
     args.extend(["--label", "said=by the flag", "--label", "empty"]);
-    args.extend(["--annotation", "said=by the flag", "--annotation", "index,manifest[linux/arm64]:where=told"]);
+    args.extend([
+        "--annotation",
+        "said=by the flag",
+        "--annotation",
+        "index,manifest[linux/arm64]:where=told",
+    ]);
     build(&bench, script, &args);
     let archive = Archive::open(&dest).unwrap();
     let images = archive.images().unwrap();
@@ -159,7 +186,10 @@ fn a_pushed_image_is_attested_by_itself_unless_somebody_says_no() {
         let name = format!("{}/luakit-test/attested:{tag}", bench.engine.registry());
         let mut command = bench.luakit(&project);
         command.args(["build", "--push", "-t", &name]).args(flags);
-        let output = command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", variable).output().unwrap();
+        let output = command
+            .env("BUILDX_NO_DEFAULT_ATTESTATIONS", variable)
+            .output()
+            .unwrap();
         succeeded("luakit build --push", &output);
         let manifest = bench.engine.manifest("luakit-test/attested", tag).unwrap();
         attestations(&serde_json::from_slice(&manifest.body).unwrap()).is_some()
@@ -177,7 +207,14 @@ fn a_definition_is_attested_when_it_is_asked_for() {
     let definition = bench.build(&project, &["--label", "said=by the flag"]);
     let (dest, file) = (bench.path("solved.tar"), bench.path("metadata.json"));
     let spec = format!("type=oci,dest={}", dest.display());
-    let args = ["-o", &spec, "--opt", "attest:provenance=mode=max", "--metadata-file", file.to_str().unwrap()];
+    let args = [
+        "-o",
+        &spec,
+        "--opt",
+        "attest:provenance=mode=max",
+        "--metadata-file",
+        file.to_str().unwrap(),
+    ];
     succeeded("luakit solve", &bench.solve(&project, &definition, &args));
     assert!(provenance(&dest).is_some());
     let digest = json(&file)["containerimage.digest"].clone();
@@ -204,7 +241,9 @@ fn a_failed_build_leaves_no_id() {
     let (iid, metadata) = (bench.path("iid"), bench.path("metadata.json"));
     std::fs::write(&iid, "sha256:earlier").unwrap();
     let mut command = bench.luakit(&project);
-    command.args(["build", "-t", "luakit-test/failed:1", "-q", "--iidfile"]).arg(&iid);
+    command
+        .args(["build", "-t", "luakit-test/failed:1", "-q", "--iidfile"])
+        .arg(&iid);
     let output = command.arg("--metadata-file").arg(&metadata).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", stderr_of(&output));
     assert!(output.stdout.is_empty());

@@ -63,9 +63,18 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
         (SCRIPT, &["build", "--push"]),
         (
             SCRIPT,
-            &["build", "-t", "app", "--provenance", "--attest=type=provenance,mode=max"],
+            &[
+                "build",
+                "-t",
+                "app",
+                "--provenance",
+                "--attest=type=provenance,mode=max",
+            ],
         ),
-        (SCRIPT, &["build", "-t", "app", "--cache-to", "type=gha,token=secret,cut"]),
+        (
+            SCRIPT,
+            &["build", "-t", "app", "--cache-to", "type=gha,token=secret,cut"],
+        ),
         (SCRIPT, &["solve", "--frontend", "dockerfile.v0"]),
         (SCRIPT, &["solve", "--opt", "target=app"]),
         (SCRIPT, &["solve", "--import-cache", "type=inline"]),
