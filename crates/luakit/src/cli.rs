@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Build(Box<build::Args>),
-    Solve(solve::Args),
+    Solve(Box<solve::Args>),
     Dag(dag::Args),
     Validate(validate::Args),
     Lock(lock::Args),

@@ -18,7 +18,7 @@ use crate::printer::Printer;
 pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<(), Failure> {
     match cli.command {
         Command::Build(args) => build::run(*args, printer),
-        Command::Solve(args) => solve::run(args, printer),
+        Command::Solve(args) => solve::run(*args, printer),
         Command::Dag(args) => dag::run(args, printer),
         Command::Validate(args) => validate::run(args, printer),
         Command::Lock(args) => lock::run(args, printer),

@@ -132,6 +132,8 @@ mod tests {
         attest:provenance=: Ok(("attest:provenance", ""))
         attest:sbom=generator=x: Ok(("attest:sbom", "generator=x"))
         attest:provenance=mode=maximal: Err("`mode=maximal` must be one of min, max, full")
+        attest:provenance=false: Err("`false` must be KEY=VALUE, as in `type=provenance,mode=max`")
+        attest:provenance=disabled=true: Err("leave it out: nothing is attested that isn't asked for")
         build-arg:SOURCE_DATE_EPOCH=0: Ok(("build-arg:SOURCE_DATE_EPOCH", "0"))
         build-arg:SOURCE_DATE_EPOCH=now: Err("it must be seconds since 1970")
         target=app: Err("`target` is for a frontend, and a definition has been through one")
