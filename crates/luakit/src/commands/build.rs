@@ -69,14 +69,6 @@ fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
     let is_spec = |text: &&String| text.contains('=');
     let build = !args.tag.is_empty() || args.outputs.is_destination();
     if !build && !args.output.iter().any(|text| is_spec(&text)) {
-        if let Some(flag) = args.outputs.given() {
-            return Err(Failure::usage(format!(
-                "`{flag}` is for a build, and without a destination only the definition is written"
-            ))
-            .hint(
-                "say where the result goes: `-t NAME`, `--load`, `--push`, `-o type=…`; `-o type=cacheonly` is nowhere",
-            ));
-        }
         return match args.output.as_slice() {
             [] => Ok(Destination::Definition(None)),
             [dash] if dash == "-" => Ok(Destination::Definition(None)),
@@ -177,7 +169,7 @@ fn is_known_by_digest(store: Option<DockerStore>, exports: &[Export]) -> bool {
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
-    if let Some(flag) = args.engine.first_given() {
+    if let Some(flag) = args.engine.first_given().or_else(|| args.outputs.given()) {
         return Err(
             Failure::usage(format!("`{flag}` is for a build, and this writes a definition"))
                 .hint("name the image that you want with `-t NAME`, or another result with `-o type=…`"),
