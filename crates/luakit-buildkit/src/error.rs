@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::endpoint::ConnectError;
 use crate::fsutil::TransferError;
+use crate::grpc;
 use crate::layout::LayoutError;
 use crate::progress::tracker::Tracker;
 use crate::session::{Failure, ServiceError};
@@ -360,15 +361,19 @@ pub(crate) fn text(status: &tonic::Status) -> String {
     lost(status).unwrap_or_else(|| status.message().to_owned())
 }
 
-/// Whether a status was made on our side because the connection broke.
+/// Whether a status was made on our side because the connection broke, or because nothing came over it any more.
 fn lost(status: &tonic::Status) -> Option<String> {
     let mut source = std::error::Error::source(status)?;
-    let mut text = source.to_string();
-    while let Some(next) = source.source() {
-        source = next;
-        text = source.to_string();
+    loop {
+        if source.downcast_ref().is_some_and(hyper::Error::is_timeout) {
+            let limit = (grpc::SILENCE + grpc::PATIENCE).as_secs();
+            return Some(format!("it was silent for {limit} s"));
+        }
+        match source.source() {
+            Some(next) => source = next,
+            None => return Some(source.to_string()),
+        }
     }
-    Some(text)
 }
 
 #[cfg(test)]
