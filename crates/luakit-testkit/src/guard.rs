@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 
 use crate::registry::basic;
 
+/// The first byte of a greeting of TLS.
+const TLS: u8 = 0x16;
+
 /// What the guard wants to see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -144,6 +147,10 @@ impl Drop for Guard {
 impl Shared {
     fn serve(&self, client: &TcpStream, address: SocketAddr) -> io::Result<()> {
         let mut from = BufReader::new(client);
+        if from.fill_buf()?.first() == Some(&TLS) {
+            // Clients that try TLS first take plain HTTP for an answer as a reason to speak it.
+            return answer(client, 400, "", "");
+        }
         let head = read_head(&mut from)?;
         let authorization = head.header("authorization");
         let is_token = head.target.starts_with("/token");
