@@ -515,4 +515,24 @@ mod tests {
             proptest::prop_assert!(read.sources.len() <= 1);
         }
     }
+
+    proptest::proptest! {
+        /// What an engine says may be anything: the message is kept, and nothing panics.
+        #[test]
+        fn garbage_is_no_reason_to_panic(
+            message in ".*",
+            raw in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            name in "(errdefs.Vertex|errdefs.Source|errdefs.Solve|gatewayapi.ExitMessage|x)",
+            json in "[\\[\\]{}\":,a-zA-Z0-9-]{0,60}",
+        ) {
+            let tracker = Tracker::default();
+            let typed = status(&[(name.as_str(), json.as_str())]);
+            let details = [raw, typed.details().to_vec()];
+            for details in details {
+                let status = tonic::Status::with_details(tonic::Code::Unknown, &message, details.into());
+                let context = Context { tracker: &tracker, failure: None, digest: &|d| d };
+                proptest::prop_assert_eq!(read(&status, context).to_string(), message.clone());
+            }
+        }
+    }
 }

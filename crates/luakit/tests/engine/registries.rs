@@ -2,16 +2,18 @@
 //! configuration. What the engine is told of them is seen by a [`Guard`] before the engine's own registry.
 
 use std::fs;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use luakit_testkit::guard::{Guard, Scheme, Seen, Trouble};
-use luakit_testkit::registry::base64;
-use serde_json::Value;
+use luakit_testkit::http::{Request, exchange};
+use luakit_testkit::registry::{CONFIG, MANIFEST, base64, digest};
+use serde_json::{Value, json};
 
-use crate::workbench::{Workbench, stderr_of, succeeded};
+use crate::workbench::{Workbench, platform_of, stderr_of, succeeded};
 
 const USER: &str = "ann";
 
@@ -189,19 +191,55 @@ fn without_credentials_the_registry_is_named() {
     assert!(said.contains(&guarded.guard.host()) && said.contains("401"), "{said}");
 }
 
+/// An image that the engine has never seen: what it has it wouldn't fetch.
+fn put_unseen(guarded: &Guarded, name: &str) {
+    let registry = guarded.bench.engine.registry();
+    let repository = name.trim_start_matches(&guarded.guard.host()).trim_matches('/');
+    let repository = repository.trim_end_matches(":1");
+    let send = |method: &str, target: &str, kind: &str, body: &[u8]| {
+        let headers = [("Content-Type", kind)];
+        let request = Request {
+            method,
+            host: registry,
+            target,
+            headers: &headers,
+        };
+        let stream = TcpStream::connect(registry).unwrap();
+        let answer = exchange(stream, &request, &mut &*body, body.len() as u64).unwrap();
+        assert!((200..300).contains(&answer.status), "{target}: {}", answer.status);
+        answer
+    };
+    let blob = |content: &str, kind: &str| {
+        let digest = digest(content.as_bytes());
+        let begun = send("POST", &format!("/v2/{repository}/blobs/uploads/"), "", b"");
+        let place = begun.header("location").unwrap();
+        let place = place.trim_start_matches(&format!("http://{registry}")).to_owned();
+        let bytes = "application/octet-stream";
+        send("PUT", &format!("{place}&digest={digest}"), bytes, content.as_bytes());
+        json!({ "mediaType": kind, "digest": digest, "size": content.len() })
+    };
+    let layer = blob(
+        &format!("a layer {}", fresh()),
+        "application/vnd.oci.image.layer.v1.tar",
+    );
+    let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] } });
+    let config = blob(&config.to_string(), CONFIG);
+    let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer] });
+    let target = format!("/v2/{repository}/manifests/1");
+    send("PUT", &target, MANIFEST, manifest.to_string().as_bytes());
+}
+
 #[test]
-fn a_registry_that_lies_about_a_layer() {
+fn a_registry_that_lies_about_a_digest() {
     let guarded = Guarded::new(Scheme::Basic);
     let name = guarded.name("app:1");
-    guarded.push(&marked(&fresh()), &name);
-    guarded.guard.trouble("GET /v2/guarded-", Trouble::Lie);
-    let output = guarded.build(
-        &format!(r#"bk.export(bk.image("{name}"):run("true"))"#),
-        &["-t", "never-made:1"],
-    );
+    put_unseen(&guarded, &name);
+    guarded.guard.trouble("/blobs/", Trouble::Lie);
+    let script = format!(r#"bk.export(bk.image("{name}"):run("true"))"#);
+    let output = guarded.build(&script, &["-t", "never-made:1"]);
     let said = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains(&name), "{said}");
+    assert!(said.contains(&name) && said.contains("sha256:"), "{said}");
 }
 
 /// The engine waits for a registry for as long as it takes; Ctrl-C ends that.
@@ -243,23 +281,46 @@ fn a_registry_that_stalls_is_ended_by_ctrl_c() {
     assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
 }
 
-/// Everything that an index names is there, and is what it says.
+/// Everything that a pushed index names is there, and is what it says.
 #[test]
-fn what_is_pushed_is_whole() {
+fn an_image_of_several_platforms_is_pushed_whole() {
     let guarded = Guarded::new(Scheme::Bearer(LIFE));
     let name = guarded.name("app:1");
-    guarded.push(&marked(&fresh()), &name);
+    let script = format!(
+        r#"bk.export(bk.scratch():mkfile("/mark", "{}" .. bk.target_platform.arch))"#,
+        fresh()
+    );
+    let spec = format!("type=image,push=true,name={name}");
+    let output = guarded.build(&script, &["--platform", "linux/amd64,linux/arm64", "-o", &spec]);
+    succeeded("a push of two platforms", &output);
     let repository = name.trim_start_matches(&guarded.guard.host()).trim_matches('/');
     let repository = repository.trim_end_matches(":1");
     let engine = &guarded.bench.engine;
-    let manifest = engine.manifest(repository, "1").unwrap();
-    assert_eq!(manifest.status, 200);
-    let document: Value = serde_json::from_slice(&manifest.body).unwrap();
-    let layers = document["layers"].as_array().unwrap().iter();
-    for descriptor in layers.chain([&document["config"]]) {
-        let digest = descriptor["digest"].as_str().unwrap();
-        let blob = engine.blob(repository, digest).unwrap();
-        assert_eq!(luakit_testkit::registry::digest(&blob), digest);
-        assert_eq!(Some(blob.len() as u64), descriptor["size"].as_u64());
+    let document = |reference: &str| -> (Value, usize) {
+        let answer = engine.manifest(repository, reference).unwrap();
+        assert_eq!(answer.status, 200, "{reference}");
+        if reference.starts_with("sha256:") {
+            assert_eq!(digest(&answer.body), reference);
+        }
+        (serde_json::from_slice(&answer.body).unwrap(), answer.body.len())
+    };
+    let (index, _) = document("1");
+    let mut platforms = Vec::new();
+    for entry in index["manifests"].as_array().unwrap() {
+        platforms.push(platform_of(&entry["platform"]));
+        let (manifest, size) = document(entry["digest"].as_str().unwrap());
+        assert_eq!(entry["size"].as_u64(), Some(size as u64));
+        for descriptor in manifest["layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .chain([&manifest["config"]])
+        {
+            let named = descriptor["digest"].as_str().unwrap();
+            let blob = engine.blob(repository, named).unwrap();
+            assert_eq!(digest(&blob), named);
+            assert_eq!(descriptor["size"].as_u64(), Some(blob.len() as u64));
+        }
     }
+    assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
 }
