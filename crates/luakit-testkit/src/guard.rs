@@ -224,7 +224,7 @@ impl Shared {
         for (name, value) in &head.headers {
             // The registry makes links of `Host`: they lead to the guard.
             if !name.eq_ignore_ascii_case("connection") && !name.eq_ignore_ascii_case("authorization") {
-                text.push_str(&format!("{name}: {value}\r\n"));
+                text.extend([name.as_str(), ": ", value, "\r\n"]);
             }
         }
         text.push_str("Connection: close\r\n\r\n");
@@ -233,9 +233,12 @@ impl Shared {
         let length: u64 = head.header("content-length").parse().unwrap_or(0);
         let chunked = !head.header("transfer-encoding").is_empty();
         thread::scope(|scope| {
-            scope.spawn(move || match chunked {
-                true => io::copy(&mut body, &mut up),
-                false => io::copy(&mut body.take(length), &mut up),
+            scope.spawn(move || {
+                if chunked {
+                    io::copy(&mut body, &mut up)
+                } else {
+                    io::copy(&mut body.take(length), &mut up)
+                }
             });
             let mut from = BufReader::new(&registry);
             if lie {
