@@ -71,6 +71,9 @@ pub struct BuildRequest {
     pub source_policy: Option<sourcepolicy::Policy>,
     /// Whether images are looked up anew though the engine has copies of them.
     pub pull: bool,
+    /// Whether the result is one of several platforms though there may be only one: an index, or a directory for each
+    /// platform. So it is with a node's part of a build.
+    pub multi_platform: bool,
     /// Cancels the build on the engine. The build then ends with [`BuildError::Canceled`] when the engine has ended it,
     /// after 10 seconds at the latest; what happens until then is told as ever.
     pub cancel: CancellationToken,
@@ -146,6 +149,32 @@ impl<E> From<BuildError> for BuildFailure<E> {
     }
 }
 
+impl BuildRequest {
+    /// What a further engine is asked that has a part in this build: the same, but for exports and streams, which go
+    /// to one.
+    pub fn for_another(&self) -> Self {
+        Self {
+            locals: self.locals.clone(),
+            exports: Vec::new(),
+            registries: self.registries.clone(),
+            entitlements: self.entitlements.clone(),
+            cache_imports: self.cache_imports.clone(),
+            cache_exports: self.cache_exports.clone(),
+            attributes: self.attributes.clone(),
+            source_policy: self.source_policy.clone(),
+            pull: self.pull,
+            multi_platform: self.multi_platform,
+            cancel: self.cancel.clone(),
+            attachments: Attachments {
+                secrets: self.attachments.secrets.clone(),
+                ssh: self.attachments.ssh.clone(),
+                stores: self.attachments.stores.clone(),
+                uploads: BTreeMap::new(),
+            },
+        }
+    }
+}
+
 impl Engine {
     /// Builds definitions that are ready, one for each platform, and tells `observer` what happens.
     pub async fn solve(
@@ -204,6 +233,7 @@ impl Engine {
             attributes,
             source_policy,
             pull,
+            multi_platform,
             cancel,
             mut attachments,
         } = request;
@@ -258,7 +288,7 @@ impl Engine {
         let status = Background::spawn(follow_status(self.control(), id.clone(), send_status));
         let mut control = self.control();
         let mut solve = Box::pin(control.solve(request));
-        let mut frontend = Box::pin(run_frontend(self, &id, &setting, frontend));
+        let mut frontend = Box::pin(run_frontend(self, &id, &setting, multi_platform, frontend));
 
         let digests = Arc::clone(&setting);
         let ours = move |digest| {
@@ -353,6 +383,7 @@ async fn run_frontend<E: fmt::Display, F>(
     engine: &Engine,
     id: &str,
     setting: &Arc<Setting>,
+    multi_platform: bool,
     frontend: impl FnOnce(Gateway) -> F,
 ) -> Result<(), FrontendError<E>>
 where
@@ -367,7 +398,7 @@ where
     });
     let request = match &results {
         Ok(results) => gateway::ReturnRequest {
-            result: Some(result::message(results)),
+            result: Some(result::message(results, multi_platform)),
             error: None,
         },
         Err(failure) => gateway::ReturnRequest {

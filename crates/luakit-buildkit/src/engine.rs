@@ -23,6 +23,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// the stores apart in the same way.
 const SNAPSHOTTER: &str = "org.mobyproject.buildkit.worker.snapshotter";
 
+/// The label by which a worker says what runs its steps: `containerd`, or `oci` for a runc of its own.
+const EXECUTOR: &str = "org.mobyproject.buildkit.worker.executor";
+
 /// A connection to an engine.
 #[derive(Clone)]
 pub struct Engine {
@@ -42,6 +45,14 @@ pub struct Worker {
     pub platforms: Vec<Platform>,
     /// What it says of itself.
     pub labels: BTreeMap<String, String>,
+}
+
+impl Worker {
+    /// Whether images that it makes are kept under their names. Only containerd keeps them: a worker with an executor
+    /// of its own has layers, and no images (`worker/runc` of <https://github.com/moby/buildkit>).
+    pub fn keeps_images(&self) -> bool {
+        self.labels.get(EXECUTOR).is_none_or(|executor| executor != "oci")
+    }
 }
 
 impl Engine {

@@ -3,14 +3,16 @@
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use luakit_buildkit::BuildRequest;
+use luakit_buildkit::{BuildRequest, ConnectError, Engine};
 use luakit_diagnostic::Diagnostic;
-use luakit_frontend::Selection;
+use luakit_frontend::{Plan, Selection};
 use luakit_llb::Platform;
 use luakit_llb::definition::check_size;
 
 use crate::definition::record;
-use crate::engine::{EngineArgs, build, connect, exports};
+use crate::engine::build::Job;
+use crate::engine::connect::Part;
+use crate::engine::{EngineArgs, build, connect, demands, exports, nodes};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::flags::{local, output};
@@ -100,21 +102,19 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
     let settings = args.script.marshal_settings(Some(&unique))?;
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     runtime::build(async {
-        let engine = connect::connect(&args.engine.choice, args.script.platform.first(), &environment, printer).await;
-        if engine.is_err() {
+        let platforms = &args.script.platform;
+        let connected = connect::builder(&args.engine.choice, platforms, &environment, printer).await;
+        if connected.is_err() {
             // What is wrong with the script is the user's to mend first.
             args.script.plan(selection, printer)?;
         }
-        let engine = engine?;
-        let workers = engine.workers().await;
-        let workers =
-            workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
-        let own = workers.into_iter().flat_map(|worker| worker.platforms).next();
-        let machine = own.unwrap_or_else(Platform::linux_amd64);
+        let (mut builder, first) = connected?;
+        let machine = machine(&first.engine).await?;
         let plan = args.script.plan_on(&machine, selection, printer)?;
-        let references = args.resolution.references(&args.script, &plan)?;
+        let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
+        let parts = builder.parts(&platforms).await?;
         exports::warn(&exports, printer);
-        let several = plan.planned().count() > 1;
+        let several = platforms.len() > 1;
         let annotations = plan.annotations().flat_map(|(platform, annotations)| {
             let platform = several.then_some(platform);
             annotations
@@ -128,9 +128,66 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             entitlements: args.engine.allow.clone(),
             ..BuildRequest::default()
         };
-        build::plan(&engine, request, &plan, &references, &settings, progress, printer).await?;
+        for part in &parts {
+            demands::check(&part.engine, &request, &part.platforms).await?;
+        }
+        if parts.len() > 1 {
+            nodes::check(&request, &parts, printer)?;
+        }
+        let mut plans = plans(args, selection, (plan, &machine, &first), parts)
+            .await?
+            .into_iter();
+        if plans.len() > 1 {
+            let registry = |insecure: &[String]| {
+                let registries = &args.resolution.registries;
+                registries.registry_with_insecure(&environment, insecure)
+            };
+            nodes::build(plans.collect(), request, registry, &settings, progress, printer).await?;
+        } else if let Some((part, job)) = plans.next() {
+            let workers = part.engine.workers().await.map_err(no_answer)?;
+            demands::warn_unstored(&part.engine, &workers, &request.exports, printer);
+            build::plan(&part.engine, request, &job, &settings, progress, printer).await?;
+        }
         Ok(())
     })?
+}
+
+/// What each part is built from: the plan, cut to the part's platforms; made anew for a node of another platform, for
+/// which `bk.build_platform` is another.
+async fn plans(
+    args: &Args,
+    selection: Selection<'_>,
+    (plan, machine, first): (Plan, &Platform, &Part),
+    parts: Vec<Part>,
+) -> Result<Vec<(Part, Job)>, Failure> {
+    let mut plan = Some(plan);
+    let mut plans = Vec::with_capacity(parts.len());
+    for part in parts {
+        let own = if part.node == first.node {
+            machine.clone()
+        } else {
+            self::machine(&part.engine).await?
+        };
+        let mut plan = match plan.take_if(|_| own == *machine) {
+            Some(plan) => plan,
+            None => args.script.plan_again_on(&own, machine, selection)?,
+        };
+        plan.retain(|_, platform| part.platforms.contains(platform));
+        let references = args.resolution.references(&args.script, &plan)?;
+        plans.push((part, Job { plan, references }));
+    }
+    Ok(plans)
+}
+
+/// What an engine's machine is.
+async fn machine(engine: &Engine) -> Result<Platform, Failure> {
+    let workers = engine.workers().await.map_err(no_answer)?;
+    let own = workers.into_iter().flat_map(|worker| worker.platforms).next();
+    Ok(own.unwrap_or_else(Platform::linux_amd64))
+}
+
+fn no_answer(error: ConnectError) -> Failure {
+    Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()))
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use luakit_buildkit::{BuildRequest, PlatformDefinition};
 use luakit_llb::{Definition, Platform};
 
 use crate::definition::retarget;
-use crate::engine::{EngineArgs, build, connect, exports};
+use crate::engine::{EngineArgs, build, connect, demands, exports};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
 use crate::flags::{local, output, platform};
@@ -63,6 +63,16 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             definition,
             image_config: record.map(|record| record.config.into_bytes()),
         };
+        let platforms: Vec<Platform> = definition.platform.iter().cloned().collect();
+        demands::check(&engine, &request, &platforms).await?;
+        let workers = engine.workers().await;
+        let workers = workers.map_err(|e| {
+            Failure::new(
+                Kind::NoEngine,
+                luakit_diagnostic::Diagnostic::error("no-engine", e.to_string()),
+            )
+        })?;
+        demands::warn_unstored(&engine, &workers, &request.exports, printer);
         build::definition(&engine, request, definition, progress, printer).await?;
         Ok(())
     })?

@@ -4,7 +4,12 @@ mod args;
 pub(crate) mod build;
 pub(crate) mod choice;
 pub(crate) mod connect;
+pub(crate) mod demands;
+mod divide;
 pub(crate) mod exports;
+mod joint_index;
+mod node_events;
+pub(crate) mod nodes;
 mod report;
 
 pub(crate) use args::EngineArgs;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, PlanError, Request, Selection};
 use luakit_llb::Platform;
-use luakit_script::DirLoader;
+use luakit_script::{DirLoader, Print};
 
 use super::ScriptArgs;
 use super::context;
@@ -25,28 +25,49 @@ impl ScriptArgs {
         selection: Selection<'_>,
         printer: &Printer,
     ) -> Result<Plan, Failure> {
+        let lines = printer.clone();
+        let plan = self.evaluate(machine, machine, selection, Arc::new(move |line| lines.printed(line)))?;
+        for warning in plan.warnings() {
+            printer.diagnostic(warning);
+        }
+        Ok(plan)
+    }
+
+    /// The plan of an engine whose own platform is `machine`, with another engine's plan told already: what is built
+    /// for is `default` as it was for that, and nothing is told again.
+    pub(crate) fn plan_again_on(
+        &self,
+        machine: &Platform,
+        default: &Platform,
+        selection: Selection<'_>,
+    ) -> Result<Plan, Failure> {
+        self.evaluate(machine, default, selection, Arc::new(|_| {}))
+    }
+
+    fn evaluate(
+        &self,
+        machine: &Platform,
+        default: &Platform,
+        selection: Selection<'_>,
+        print: Print,
+    ) -> Result<Plan, Failure> {
         self.check()?;
         let script = self.read()?;
         let loader = DirLoader::open(Some(&self.script_dir()), Some(self.context_dir()?))
             .map_err(|e| Failure::usage(format!("can't open the context: {}", reason(&e))))?;
-        let lines = printer.clone();
         let request = Request {
             script_name: self.script_name(),
             script,
             loader: Arc::new(loader),
             args: self.args()?,
             limits: self.limits(),
-            print: Arc::new(move |line| lines.printed(line)),
+            print,
             selection,
             platforms: self.platform.clone(),
-            default_platform: machine.clone(),
+            default_platform: default.clone(),
             build_platform: machine.clone(),
         };
-        let plan = Plan::evaluate(&request).map_err(planning_failure)?;
-        for warning in plan.warnings() {
-            printer.diagnostic(warning);
-        }
-        Ok(plan)
+        Plan::evaluate(&request).map_err(planning_failure)
     }
 
     /// A definition is for one platform, and so is its graph. Of several that the script exports, and none asked for,
