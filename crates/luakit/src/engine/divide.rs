@@ -265,7 +265,12 @@ mod tests {
             .iter()
             .filter_map(|exports| Some(check(exports, &nodes).err()?.diagnostics().first()?.message.clone()))
             .collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @r"
+        the output `type=oci` is written by one node, and this build is divided among the nodes one and two
+        the output `type=docker` is written by one node, and this build is divided among the nodes one and two
+        `platform-split=false` puts the files of all platforms into one place, and this build is divided among the nodes one and two
+        there are two outputs that push an image, and this build is divided among the nodes one and two
+        ");
         let fine = [push(), export(ExportKind::Archive(Archive::Tar, file()), &[])];
         assert!(check(&fine, &nodes).is_ok());
     }

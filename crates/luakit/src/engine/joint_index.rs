@@ -153,7 +153,37 @@ mod tests {
         let parts = vec![part(oci, "sha256:a", "amd64"), part(oci, "sha256:b", "arm64")];
         let (media_type, content) = joined(parts, &annotations).unwrap();
         assert_eq!(media_type, OCI_INDEX);
-        insta::assert_snapshot!(String::from_utf8(content).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(content).unwrap(), @r#"
+        {
+          "schemaVersion": 2,
+          "mediaType": "application/vnd.oci.image.index.v1+json",
+          "manifests": [
+            {
+              "mediaType": "application/vnd.oci.image.manifest.v1+json",
+              "digest": "sha256:a",
+              "size": 7,
+              "platform": {
+                "architecture": "amd64",
+                "os": "linux"
+              },
+              "artifactType": "application/x"
+            },
+            {
+              "mediaType": "application/vnd.oci.image.manifest.v1+json",
+              "digest": "sha256:b",
+              "size": 7,
+              "platform": {
+                "architecture": "arm64",
+                "os": "linux"
+              },
+              "artifactType": "application/x"
+            }
+          ],
+          "annotations": {
+            "who": "me"
+          }
+        }
+        "#);
         let docker = "application/vnd.docker.distribution.manifest.v2+json";
         let (media_type, content) = joined(vec![part(docker, "sha256:a", "amd64")], &annotations).unwrap();
         assert_eq!(media_type, DOCKER_LIST);
