@@ -143,7 +143,9 @@ fn what_cant_be_joined_is_refused_and_a_failure_ends_both() {
     let fails = r#"
 local arch = bk.target_platform.arch
 local step = arch == "arm64" and "exit 3" or "sleep 60"
-bk.export(bk.image("alpine:3.19", { platform = "linux/amd64" }):run(step .. " # node test"))
+bk.export(bk.image("alpine:3.19", { platform = "linux/amd64" }):run(step .. " # node test"), {
+    platform = bk.target_platform,
+})
 "#;
     let began = std::time::Instant::now();
     let output = nodes.build(
