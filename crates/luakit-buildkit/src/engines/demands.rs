@@ -19,6 +19,7 @@ pub enum DockerStore {
 
 /// What a build asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Demands {
     /// How many platforms go into one image.
     pub platforms: usize,

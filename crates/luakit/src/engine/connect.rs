@@ -133,14 +133,13 @@ impl Builder {
     }
 
     async fn divide(&mut self, platforms: &[Platform]) -> Result<Vec<Part>, Unreachable> {
-        let shares = match assign_declared(platforms, &self.known) {
-            Some(shares) => shares,
-            None => {
-                if self.nodes.len() > 1 {
-                    self.ask_all().await?;
-                }
-                assign(platforms, &self.known)
+        let shares = if let Some(shares) = assign_declared(platforms, &self.known) {
+            shares
+        } else {
+            if self.nodes.len() > 1 {
+                self.ask_all().await?;
             }
+            assign(platforms, &self.known)
         };
         let mut parts = Vec::with_capacity(shares.len());
         for share in shares {

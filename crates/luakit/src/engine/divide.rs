@@ -216,7 +216,8 @@ fn join(parts: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
     for part in parts {
         copy_entries(part, out)?;
     }
-    out.write_all(&[0; 2 * RECORD as usize])?;
+    // The end of a tarball.
+    io::copy(&mut io::repeat(0).take(2 * RECORD), out)?;
     out.flush()
 }
 

@@ -35,7 +35,9 @@ impl RegistryArgs {
         insecure: &[String],
     ) -> Result<Registry, Failure> {
         let mut config = self.config(environment)?;
-        insecure.iter().for_each(|host| config.allow_insecure(host));
+        for host in insecure {
+            config.allow_insecure(host);
+        }
         Ok(Registry::new(
             config,
             environment.docker_config.clone(),
