@@ -9,7 +9,8 @@ use luakit_proto::{Message as _, pb};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::BuildError;
-use crate::gateway::Setting;
+use crate::gateway::{OfferedIds, Setting};
+use crate::session::ssh::DEFAULT_SSH;
 
 /// Several results must be told apart by their platforms.
 pub(crate) fn check_platforms<'a>(platforms: impl Iterator<Item = Option<&'a Platform>>) -> Result<(), BuildError> {
@@ -65,8 +66,14 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, setting: &Setting) -> Resu
                     vertex: vertex(),
                 });
             }
+            if let Some(offered) = &setting.offered {
+                check_source(source, &vertex, offered)?;
+            }
         }
         Some(pb::op::Op::Exec(exec)) => {
+            if let Some(offered) = &setting.offered {
+                check_mounts(exec, &vertex, offered)?;
+            }
             let wants = [
                 ("network.host", exec.network == pb::NetMode::Host as i32),
                 ("security.insecure", exec.security == pb::SecurityMode::Insecure as i32),
@@ -83,6 +90,59 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, setting: &Setting) -> Resu
         _ => {}
     }
     Ok(())
+}
+
+/// A step that can't go on without a secret or an agent needs it to be offered.
+fn check_mounts(exec: &pb::ExecOp, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+    let mounted = exec.mounts.iter().filter_map(|mount| mount.secret_opt.as_ref());
+    let mounted = mounted.filter(|secret| !secret.optional).map(|secret| &secret.id);
+    let variables = exec.secretenv.iter().filter(|secret| !secret.optional);
+    for id in mounted.chain(variables.map(|secret| &secret.id)) {
+        need_secret(id, vertex, offered)?;
+    }
+    let agents = exec.mounts.iter().filter_map(|mount| mount.ssh_opt.as_ref());
+    for agent in agents.filter(|agent| !agent.optional) {
+        need_agent(&agent.id, vertex, offered)?;
+    }
+    Ok(())
+}
+
+/// A download's header has no other place to come from, and a remote over SSH no other key. Git's own secrets are
+/// tried, and may be missing.
+fn check_source(source: &pb::SourceOp, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+    for attr in &source.attrs {
+        let (Some(key), Some(id)) = (attr.key.as_deref(), attr.value.as_deref()) else {
+            continue;
+        };
+        match key {
+            "http.authheadersecret" => need_secret(id, vertex, offered)?,
+            "git.mountsshsock" => need_agent(id, vertex, offered)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn need_secret(id: &str, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+    if offered.secrets.contains(id) {
+        return Ok(());
+    }
+    Err(BuildError::MissingSecret {
+        id: id.to_owned(),
+        vertex: vertex(),
+    })
+}
+
+/// No name is the default agent's.
+fn need_agent(id: &str, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+    let id = if id.is_empty() { DEFAULT_SSH } else { id };
+    if offered.ssh.contains(id) {
+        return Ok(());
+    }
+    Err(BuildError::MissingSsh {
+        id: id.to_owned(),
+        vertex: vertex(),
+    })
 }
 
 #[cfg(test)]

@@ -78,9 +78,10 @@ fn fill(call: &mut Call<'_>, run: &mut Run) -> Result<()> {
         }
     }
     run.network = match call.option("network")? {
-        Some("host") => Network::Host,
-        Some("none") => Network::None,
-        _ => Network::Sandbox,
+        Some("host") => Some(Network::Host),
+        Some("none") => Some(Network::None),
+        Some(_) => Some(Network::Sandbox),
+        None => None,
     };
     run.security = match call.option("security")? {
         Some("insecure") => Security::Insecure,

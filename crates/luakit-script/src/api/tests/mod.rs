@@ -49,6 +49,7 @@ fn input(script: &str) -> Input {
         script: script.as_bytes().to_vec(),
         loader: Arc::new(Files::default()),
         args: BTreeMap::new(),
+        contexts: crate::NamedContexts::default(),
         target_platform: "linux/arm64".parse().unwrap(),
         build_platform: Platform::linux_amd64(),
         limits: Limits::default(),
