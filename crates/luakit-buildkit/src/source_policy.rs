@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use luakit_diagnostic::nearest;
-use luakit_proto::sourcepolicy::{AttrConstraint, AttrMatch, MatchType, Policy, PolicyAction, Rule, Selector, Update};
+pub use luakit_proto::sourcepolicy::Policy;
+use luakit_proto::sourcepolicy::{AttrConstraint, AttrMatch, MatchType, PolicyAction, Rule, Selector, Update};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
@@ -187,15 +187,9 @@ impl<T: Enumeration> Visitor<'_> for EnumVisitor<T> {
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<Named<T>, E> {
-        T::of_name(name).map(Named).ok_or_else(|| {
-            let near = nearest(&name.to_ascii_uppercase(), T::NAMES.iter().copied());
-            let hint = near.map(|near| format!("; did you mean `{near}`?"));
-            E::custom(format!(
-                "`{name}` must be one of {}{}",
-                T::NAMES.join(", "),
-                hint.unwrap_or_default()
-            ))
-        })
+        T::of_name(name)
+            .map(Named)
+            .ok_or_else(|| E::custom(format!("`{name}` must be one of {}", T::NAMES.join(", "))))
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Named<T>, E> {

@@ -225,6 +225,28 @@ pub struct Ulimit {
     pub hard: i64,
 }
 
+impl Ulimit {
+    /// The names that `ulimit` and Docker know.
+    pub const NAMES: &'static [&'static str] = &[
+        "as",
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "locks",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rss",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
+    ];
+}
+
 /// Proxies for a process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxy {
