@@ -1,6 +1,7 @@
 //! Scripts in, graphs and errors out.
 
 mod behaviour;
+mod contexts;
 mod errors;
 mod table;
 
