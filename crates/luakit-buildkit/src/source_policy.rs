@@ -42,11 +42,13 @@ fn said(error: &serde_json::Error) -> String {
 
 /// Reads a policy. No version is the only one.
 pub fn parse(json: &[u8]) -> Result<Policy, PolicyError> {
-    let policy: PolicyJson = serde_json::from_slice(json).map_err(PolicyError::Json)?;
+    let Object(policy): Object<PolicyJson> = serde_json::from_slice(json).map_err(PolicyError::Json)?;
     if policy.version != VERSION {
         return Err(PolicyError::Version(policy.version));
     }
-    let rules = (0..).zip(policy.rules).map(|(index, rule)| rule.into_message(index));
+    let rules = (0..)
+        .zip(policy.rules)
+        .map(|(index, Object(rule))| rule.into_message(index));
     Ok(Policy {
         version: policy.version,
         rules: rules.collect::<Result<_, _>>()?,
@@ -59,7 +61,7 @@ struct PolicyJson {
     #[serde(default = "version")]
     version: i64,
     #[serde(default)]
-    rules: Vec<RuleJson>,
+    rules: Vec<Object<RuleJson>>,
 }
 
 fn version() -> i64 {
@@ -71,18 +73,19 @@ fn version() -> i64 {
 struct RuleJson {
     #[serde(default)]
     action: Named<PolicyAction>,
-    selector: SelectorJson,
-    updates: Option<UpdateJson>,
+    selector: Object<SelectorJson>,
+    updates: Option<Object<UpdateJson>>,
 }
 
 impl RuleJson {
     fn into_message(self, index: usize) -> Result<Rule, PolicyError> {
         let wrong = |reason| Err(PolicyError::Rule { index, reason });
         let action = self.action.0;
-        if self.selector.identifier.is_empty() {
+        let (Object(selector), updates) = (self.selector, self.updates.map(|updates| updates.0));
+        if selector.identifier.is_empty() {
             return wrong("has a selector without an `identifier`");
         }
-        match (&self.updates, action) {
+        match (&updates, action) {
             (None, PolicyAction::Convert) => return wrong("converts, and has no `updates`"),
             (Some(updates), PolicyAction::Convert) if updates.identifier.is_empty() && updates.attrs.is_empty() => {
                 return wrong("converts, and its `updates` say nothing");
@@ -92,7 +95,7 @@ impl RuleJson {
             }
             _ => {}
         }
-        let constraint = |c: ConstraintJson| AttrConstraint {
+        let constraint = |Object(c): Object<ConstraintJson>| AttrConstraint {
             key: c.key,
             value: c.value,
             condition: c.condition.0.into(),
@@ -100,11 +103,11 @@ impl RuleJson {
         Ok(Rule {
             action: action.into(),
             selector: Some(Selector {
-                identifier: self.selector.identifier,
-                match_type: self.selector.match_type.0.into(),
-                constraints: self.selector.constraints.into_iter().map(constraint).collect(),
+                identifier: selector.identifier,
+                match_type: selector.match_type.0.into(),
+                constraints: selector.constraints.into_iter().map(constraint).collect(),
             }),
-            updates: self.updates.map(|updates| Update {
+            updates: updates.map(|updates| Update {
                 identifier: updates.identifier,
                 attrs: updates.attrs,
             }),
@@ -120,7 +123,7 @@ struct SelectorJson {
     #[serde(default)]
     match_type: Named<MatchType>,
     #[serde(default)]
-    constraints: Vec<ConstraintJson>,
+    constraints: Vec<Object<ConstraintJson>>,
 }
 
 #[derive(Deserialize)]
@@ -140,6 +143,29 @@ struct UpdateJson {
     identifier: String,
     #[serde(default)]
     attrs: BTreeMap<String, String>,
+}
+
+/// A JSON object. Plain derived types would take a list of their fields, too.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(std::marker::PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(std::marker::PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Object)
+    }
 }
 
 /// An enum, by its name or its number.
@@ -232,6 +258,7 @@ mod tests {
         let texts = [
             "",
             "[]",
+            r#"{"rules": [["DENY", {"identifier": "a"}]]}"#,
             r#"{"version": 2}"#,
             r#"{"rule": []}"#,
             r#"{"rules": [{"action": "REFUSE", "selector": {"identifier": "a"}}]}"#,

@@ -202,4 +202,110 @@ mod tests {
         a step needs `security.insecure`, which the build is not allowed
         "#);
     }
+
+    /// What a definition of one op needs beyond `offered`.
+    fn missing(op: pb::op::Op, offered: Option<OfferedIds>) -> String {
+        let op = pb::Op {
+            op: Some(op),
+            ..pb::Op::default()
+        };
+        let definition = pb::Definition {
+            def: vec![op.encode_to_vec()],
+            ..pb::Definition::default()
+        };
+        let setting = Setting {
+            offered,
+            ..Setting::default()
+        };
+        match check_definition(&definition, &setting) {
+            Ok(()) => "nothing".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn secret(optional: bool) -> pb::op::Op {
+        let mount = pb::Mount {
+            secret_opt: Some(pb::SecretOpt {
+                id: "token".to_owned(),
+                optional,
+                ..pb::SecretOpt::default()
+            }),
+            ..pb::Mount::default()
+        };
+        pb::op::Op::Exec(pb::ExecOp {
+            mounts: vec![mount],
+            ..pb::ExecOp::default()
+        })
+    }
+
+    fn variable(optional: bool) -> pb::op::Op {
+        let variable = pb::SecretEnv {
+            id: "token".to_owned(),
+            name: "TOKEN".to_owned(),
+            optional,
+        };
+        pb::op::Op::Exec(pb::ExecOp {
+            secretenv: vec![variable],
+            ..pb::ExecOp::default()
+        })
+    }
+
+    fn agent(optional: bool) -> pb::op::Op {
+        let mount = pb::Mount {
+            ssh_opt: Some(pb::SshOpt {
+                optional,
+                ..pb::SshOpt::default()
+            }),
+            ..pb::Mount::default()
+        };
+        pb::op::Op::Exec(pb::ExecOp {
+            mounts: vec![mount],
+            ..pb::ExecOp::default()
+        })
+    }
+
+    fn source(key: &str, id: &str) -> pb::op::Op {
+        pb::op::Op::Source(pb::SourceOp {
+            identifier: "https://example.com/x".to_owned(),
+            attrs: luakit_proto::map::entries([(key, id)]),
+        })
+    }
+
+    #[test]
+    fn what_steps_are_shown_must_be_offered() {
+        let nothing = || Some(OfferedIds::default());
+        let ops = [
+            secret(false),
+            variable(false),
+            agent(false),
+            source("http.authheadersecret", "header"),
+            source("git.mountsshsock", "deploy"),
+            source("git.authtokensecret", "GIT_AUTH_TOKEN"),
+            secret(true),
+            variable(true),
+            agent(true),
+        ];
+        let said = ops.map(|op| missing(op, nothing()));
+        insta::assert_snapshot!(said.join("\n"), @"
+        a step needs the secret `token`, which was not given
+        a step needs the secret `token`, which was not given
+        a step needs the ssh agent `default`, which was not given
+        a step needs the secret `header`, which was not given
+        a step needs the ssh agent `deploy`, which was not given
+        nothing
+        nothing
+        nothing
+        nothing
+        ");
+        let offered = || {
+            Some(OfferedIds {
+                secrets: ["token".to_owned()].into(),
+                ssh: [DEFAULT_SSH.to_owned()].into(),
+            })
+        };
+        for op in [secret(false), variable(false), agent(false)] {
+            assert_eq!(missing(op.clone(), offered()), "nothing");
+            assert_eq!(missing(op, None), "nothing", "somebody else offers it");
+        }
+    }
 }
