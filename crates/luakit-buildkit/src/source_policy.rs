@@ -272,6 +272,21 @@ mod tests {
             r#"{"rules": [{"action": "DENY", "selector": {"identifier": "a", "matchType": "EXACT"}}]}"#,
         ];
         let said = texts.map(|text| parse(text.as_bytes()).unwrap_err().to_string());
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @"
+        line 1, column 0: EOF while parsing a value
+        line 1, column 0: invalid type: sequence, expected an object
+        line 1, column 11: invalid type: sequence, expected an object
+        its version is 2, and the only one is 1
+        line 1, column 7: unknown field `rule`, expected `version` or `rules`
+        line 1, column 30: `REFUSE` must be one of ALLOW, DENY, CONVERT
+        line 1, column 28: `deny` must be one of ALLOW, DENY, CONVERT
+        line 1, column 23: `7` must be one of ALLOW, DENY, CONVERT
+        line 1, column 29: missing field `selector`
+        rules[0] has a selector without an `identifier`
+        rules[0] converts, and has no `updates`
+        rules[0] converts, and its `updates` say nothing
+        rules[0] has `updates`, and doesn't convert
+        line 1, column 73: unknown field `matchType`, expected one of `identifier`, `match_type`, `constraints`
+        ");
     }
 }

@@ -267,7 +267,7 @@ mod tests {
     fn source(key: &str, id: &str) -> pb::op::Op {
         pb::op::Op::Source(pb::SourceOp {
             identifier: "https://example.com/x".to_owned(),
-            attrs: luakit_proto::map::entries([(key, id)]),
+            attrs: luakit_proto::map::entries([(key, id.to_owned())]),
         })
     }
 

@@ -186,6 +186,29 @@ mod tests {
             Ok(spec) => format!("{text} -> {} {:?}", spec.name, spec.value).replace(&"1".repeat(64), "1…"),
             Err(error) => format!("{text} -> {error}"),
         });
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        src=../src -> src Dir("../src")
+        docker.io/library/alpine:latest=dir -> alpine Dir("dir")
+        alpine:3.19=docker-image://alpine:3.20 -> alpine:3.19 Image(Reference { domain: "docker.io", path: "library/alpine", tag: Some("3.20"), digest: None })
+        base=docker-image://scratch -> base Scratch
+        base=oci-layout://out -> base OciLayout { dir: "out", tag: None, digest: None }
+        base=oci-layout://out:v1 -> base OciLayout { dir: "out", tag: Some("v1"), digest: None }
+        base=oci-layout://out@DIGEST -> base OciLayout { dir: "out", tag: None, digest: Some(ImageDigest("sha256:1…")) }
+        src=https://github.com/moby/buildkit.git#v0.12:docs -> src Git { url: "https://github.com/moby/buildkit.git", reference: Some("v0.12"), subdir: Some("docs") }
+        src=git@github.com:moby/buildkit -> src Git { url: "git@github.com:moby/buildkit", reference: None, subdir: None }
+        src=https://example.com/x.tar.gz -> src Http("https://example.com/x.tar.gz")
+        src -> it must be NAME=VALUE
+        src= -> it must be NAME=VALUE
+        context=dir -> the build context itself is named by `--context DIR`
+        Bad Name=dir -> invalid name `Bad Name`: repository name `library/Bad Name` must be lowercase
+        base=docker-image://Bad -> repository name `library/Bad` must be lowercase
+        base=oci-layout:// -> it must be oci-layout://PATH[:TAG][@DIGEST]
+        base=oci-layout://out@sha256:1 -> `sha256:1` is not a digest: it must be `sha256:` and 64 lower-case hex digits
+        base=target:other -> `target:other` is another target's result, and a script has that in a variable: use its state there
+        base=input:x -> `input:` is for frontends: name the directory itself
+        base=ftp://x -> unknown scheme `ftp://`: it must be a directory, docker-image://, oci-layout:// or a git or http URL
+        src=https://me:secret@example.com/x -> a user in a URL would be in the build's definition: leave it out
+        src=https://me:secret@example.com/x.git -> a user in a URL would be in the build's definition: give `--secret id=GIT_AUTH_TOKEN`
+        "#);
     }
 }

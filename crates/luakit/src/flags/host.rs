@@ -71,6 +71,18 @@ mod tests {
             Ok(host) => format!("{text} -> {} {:?}", host.name, host.addresses),
             Err(error) => format!("{text} -> {error}"),
         });
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @"
+        db:10.0.0.2 -> db Ips([10.0.0.2])
+        DB=10.0.0.2 -> db Ips([10.0.0.2])
+        six:fd00::1 -> six Ips([fd00::1])
+        six=[fd00::1] -> six Ips([fd00::1])
+        two:10.0.0.1,10.0.0.2 -> two Ips([10.0.0.1, 10.0.0.2])
+        host.docker.internal:host-gateway -> host.docker.internal Gateway
+        db -> it must be HOST:IP, as in `db:10.0.0.2`
+        :10.0.0.2 -> it must be HOST:IP, as in `db:10.0.0.2`
+        db: -> it must be HOST:IP, as in `db:10.0.0.2`
+        db:ten -> `ten` is no IP address; the engine's own machine is `host-gateway`
+        a b:10.0.0.1 -> `a b` is no host name
+        ");
     }
 }

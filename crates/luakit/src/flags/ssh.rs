@@ -76,7 +76,16 @@ mod tests {
             Ok(spec) => format!("{text} -> {} {:?}", spec.id, spec.paths),
             Err(error) => format!("{text} -> {error}"),
         });
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        default -> default []
+        default=/run/agent.sock -> default ["/run/agent.sock"]
+        deploy=a,b -> deploy ["a", "b"]
+         -> it has no name: `default`, or ID=KEY
+        =a -> it has no name: `default`, or ID=KEY
+        deploy= -> `deploy=` names no file after `=` or `,`
+        deploy=a,,b -> `deploy=a,,b` names no file after `=` or `,`
+        ~/.ssh/id_ed25519 -> `~/.ssh/id_ed25519` is no name: for a key of the usual agent's, `default=~/.ssh/id_ed25519`
+        "#);
     }
 
     #[test]

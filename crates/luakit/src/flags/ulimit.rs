@@ -71,7 +71,20 @@ mod tests {
             Ok(limit) => format!("{text} -> {} {} {}", limit.name, limit.soft, limit.hard),
             Err(error) => format!("{text} -> {error}"),
         });
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @"
+        nofile=1024:2048 -> nofile 1024 2048
+        nofile=1024 -> nofile 1024 1024
+        core=-1 -> core -1 -1
+        core=0:-1 -> core 0 -1
+        nofile -> it must be NAME=SOFT[:HARD], as in `nofile=1024:2048`
+        nofiles=1 -> unknown limit `nofiles`; did you mean `nofile`?
+        x=1 -> unknown limit `x`: it must be one of as, core, cpu, data, fsize, locks, memlock, msgqueue, nice, nofile, nproc, rss, rtprio, rttime, sigpending, stack
+        nofile=many -> `many` is no limit: it must be a whole number, and -1 is none
+        nofile=-2 -> `-2` is no limit: it must be a whole number, and -1 is none
+        nofile=2:1 -> the soft limit 2 is above the hard one, 1
+        nofile=-1:5 -> the soft limit -1 is above the hard one, 5
+        nofile=1:2:3 -> `2:3` is no limit: it must be a whole number, and -1 is none
+        ");
     }
 
     #[test]

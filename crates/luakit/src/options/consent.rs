@@ -52,7 +52,12 @@ mod tests {
 
     #[test]
     fn one_question_for_all() {
-        insta::assert_snapshot!(question(&["network.host", "security.insecure"]).join("\n"), @"");
+        insta::assert_snapshot!(question(&["network.host", "security.insecure"]).join("\n"), @"
+        the build asks for more than builds may:
+          network.host: steps use the network of the engine's machine
+          security.insecure: steps run with all privileges on the engine's machine
+        allow it this time? [y/N] (`--allow network.host --allow security.insecure` doesn't ask)
+        ");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::workbench::{Workbench, stderr_of, succeeded};
 /// What `build.lua` of a project leaves in `/told`.
 fn told(bench: &Workbench, project: &Path, args: &[&str]) -> String {
     let dest = tempfile::tempdir().unwrap();
-    let output = build(bench, project, &[&[&to(dest.path())], args].concat());
+    let output = build(bench, project, &[&[to(dest.path()).as_str()], args].concat());
     succeeded(&format!("luakit build {}", args.join(" ")), &output);
     std::fs::read_to_string(dest.path().join("told")).unwrap()
 }

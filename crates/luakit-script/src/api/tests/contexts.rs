@@ -76,7 +76,26 @@ fn each_kind_takes_the_place_of_both() {
             lines.push(exported(kind.clone(), expression).replace(&"1".repeat(64), "1…"));
         }
     }
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+        local app [] ["*.log"]: [context app] load from client
+        local app [] ["*.log", "own"]: [context app] load from client
+        local app [] ["*.log"]: [context app] load from client
+        image alpine:3.20 linux/arm64: [context app] alpine:3.20
+        files: -
+        image alpine:3.20 : [context app] alpine:3.20
+        scratch
+        files: -
+        scratch
+        git https://example.com/x.git Some("v1") None: [context app] https://example.com/x.git
+        files: -
+        git https://example.com/x.git Some("v1") None: [context app] https://example.com/x.git
+        http https://example.com/file Some("context"): [context app] https://example.com/file
+        files: -
+        http https://example.com/file Some("context"): [context app] https://example.com/file
+        layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
+        files: -
+        layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
+        "#);
 }
 
 #[test]
@@ -88,5 +107,5 @@ fn other_names_stay() {
         .iter()
         .map(|w| format!("{} ({})", w.message, w.hint.clone().unwrap_or_default()))
         .collect();
-    insta::assert_snapshot!(warnings.join("\n"), @"");
+    insta::assert_snapshot!(warnings.join("\n"), @"build context `app` is given, and the script names no such image or directory (did you mean `apps`?)");
 }
