@@ -113,7 +113,10 @@ fn steps_are_done_again() {
     assert_ne!(base.0, app.0);
     let output = build(&bench, &project, &["--target=app", "-t", "x", "--no-cache-filter=ap"]);
     assert_eq!(output.status.code(), Some(2));
-    insta::assert_snapshot!(stderr_of(&output), @"");
+    insta::assert_snapshot!(stderr_of(&output), @"
+        error[usage]: the script has no target `ap` whose cache could be left out
+        hint: did you mean `app`?
+        ");
 }
 
 #[test]
@@ -143,7 +146,7 @@ fn sources_are_under_a_policy() {
     let denied = build(&bench, &project, &[&["-t", "x"], policed.as_slice()].concat());
     assert_eq!(denied.status.code(), Some(1));
     assert!(
-        stderr_of(&denied).contains("not allowed by policy"),
+        stderr_of(&denied).contains("denied by policy"),
         "{}",
         stderr_of(&denied)
     );

@@ -141,5 +141,15 @@ fn what_cannot_be_is_refused() {
         said(&["src=target:base"]),
         said(&["src=.", "src:latest=."]),
     ];
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+        error[usage]: can't read `missing`, given as the build context `src`: no such file or directory
+
+        error[usage]: can't read `file`, given as the build context `src`: not a directory
+
+        error: invalid value 'src=target:base' for '--build-context <NAME=VALUE>': `target:base` is another target's result, and a script has that in a variable: use its state there
+
+        For more information, try '--help'.
+
+        error[usage]: `--build-context` gives `src` twice
+        ");
 }

@@ -103,23 +103,30 @@ fn what_is_missing_is_told_at_its_place() {
     let bench = Workbench::new();
     let script = "local base = bk.image(\"alpine:3.19\")\nlocal s = base:run(\"true\", { mounts = { bk.secret(\"/x/token\") } })\nbk.export(s)\n";
     let project = bench.project(&[("build.lua", script)]);
-    let run = |args: &[&str]| {
+    let run = |code: i32, args: &[&str]| {
         let output = bench
             .luakit(&project)
-            .args(["build", "-t", "x"])
+            .args(["build", "-t", "x", "--progress=quiet"])
             .args(args)
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(output.status.code(), Some(code));
         stderr_of(&output)
     };
-    insta::assert_snapshot!(run(&["--secret", "id=tokens,src=build.lua"]), @"");
-    insta::assert_snapshot!(run(&["--secret", "id=token,env=NOT_SET"]), @"");
-    insta::assert_snapshot!(run(&["--secret", "id=token,src=missing"]), @"");
+    insta::assert_snapshot!(run(2, &["--secret", "id=tokens,src=build.lua"]), @r#"
+        error[missing-secret]: a step needs the secret `token`, which was not given
+         --> build.lua:2
+          |
+        2 | local s = base:run("true", { mounts = { bk.secret("/x/token") } })
+          | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: give it with `--secret id=token,src=FILE`
+        "#);
+    insta::assert_snapshot!(run(2, &["--secret", "id=token,env=NOT_SET"]), @"error[usage]: the secret `token`: the variable `NOT_SET` isn't set");
+    insta::assert_snapshot!(run(1, &["--secret", "id=token,src=missing"]), @"");
     let agent = "bk.export(bk.image(\"alpine:3.19\"):run(\"true\", { mounts = { bk.ssh() } }))\n";
     std::fs::write(project.join("build.lua"), agent).unwrap();
-    insta::assert_snapshot!(run(&[]), @"");
-    insta::assert_snapshot!(run(&["--ssh", "default"]), @"");
+    insta::assert_snapshot!(run(2, &[]), @"");
+    insta::assert_snapshot!(run(2, &["--ssh", "default"]), @"");
     // An optional one may be missing.
     let optional = agent.replace(
         "bk.ssh()",
