@@ -93,8 +93,8 @@ fn convert(selector: &Value, updates: &Value) -> Value {
     json!({ "action": "CONVERT", "selector": selector, "updates": updates })
 }
 
-/// What is that identifier, and becomes another. `EXACT` would say so, but older engines (BuildKit 0.13, in Docker 26) convert nothing for it: they
-/// put the selector in the place of the update.
+/// What is that identifier, and becomes another. `EXACT` would say so, but older engines (BuildKit 0.13, in Docker 26)
+/// convert nothing for it: they put the selector in the place of the update.
 fn whole(identifier: &str) -> Value {
     json!({ "identifier": format!("^{}$", escaped(identifier)), "match_type": "REGEX" })
 }
