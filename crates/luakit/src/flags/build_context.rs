@@ -93,7 +93,11 @@ fn parse_value(value: &str) -> Result<ContextValue, String> {
 /// What Docker takes for a repository: by its scheme, as scp writes it, or a web address that ends in `.git`.
 fn is_git(url: &str) -> bool {
     let web = url.starts_with("http://") || url.starts_with("https://");
-    let git = url.ends_with(".git") || url.ends_with(".git/");
+    let git = url
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.strip_suffix(".git").is_some());
     ["git://", "ssh://", "git@"].iter().any(|start| url.starts_with(start)) || (web && git)
 }
 
