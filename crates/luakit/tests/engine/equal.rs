@@ -33,7 +33,9 @@ struct Pair {
 impl Pair {
     fn new(name: &'static str) -> Self {
         let bench = Workbench::new();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engine/equal").join(name);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/engine/equal")
+            .join(name);
         let project = bench.project(&[]);
         copy_tree(&source, &project);
         Self { bench, name }
@@ -79,6 +81,11 @@ fn compare(docker: &Image<'_>, luakit: &Image<'_>) -> Vec<String> {
         }
     };
     same("config", &without_own(&docker.config), &without_own(&luakit.config));
+    same(
+        "index's platform",
+        &docker.descriptor["platform"],
+        &luakit.descriptor["platform"],
+    );
     same("layers", &docker.diff_ids().len(), &luakit.diff_ids().len());
     same("history's layers", &docker.diff_ids().len(), &layers_in_history(docker));
     same("history's layers", &luakit.diff_ids().len(), &layers_in_history(luakit));
@@ -135,7 +142,8 @@ fn compare_files(number: usize, docker: &Rootfs, luakit: &Rootfs, differences: &
             _ => false,
         };
         if !equal {
-            let tell = |entry: Option<&Entry>| entry.map_or("nothing".to_owned(), |entry| format!("{:?}", facts(entry)));
+            let tell =
+                |entry: Option<&Entry>| entry.map_or("nothing".to_owned(), |entry| format!("{:?}", facts(entry)));
             differences.push(format!(
                 "layer {number}: `{path}`:\n  docker {}\n  luakit {}",
                 tell(left),
@@ -174,7 +182,14 @@ fn set_times(path: &Path) {
         }
     }
     let time = TimeSpec::new(CONTEXT_TIME.try_into().unwrap(), 0);
-    utimensat(nix::fcntl::AT_FDCWD, path, &time, &time, UtimensatFlags::NoFollowSymlink).unwrap();
+    utimensat(
+        nix::fcntl::AT_FDCWD,
+        path,
+        &time,
+        &time,
+        UtimensatFlags::NoFollowSymlink,
+    )
+    .unwrap();
 }
 
 #[test]

@@ -5,6 +5,7 @@ local built = bk.image("alpine:3.19")
     :workdir("/srv/app")
     :copy(bk.local_("context"), { "app.sh", "lib/" }, "./")
     :run("chown -R app: . && ./app.sh > first")
+    :run({ "/bin/cp", "first", "exec form" })
     :user("app")
     -- `WORKDIR` makes the directory, and gives it to the user.
     :mkdir("work", { make_parents = true, owner = "app" })
