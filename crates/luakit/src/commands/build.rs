@@ -109,8 +109,8 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         let workers = engine.workers().await;
         let workers =
             workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
-        let own = workers.into_iter().flat_map(|worker| worker.platforms).next();
-        let machine = own.unwrap_or_else(Platform::linux_amd64);
+        let own = workers.iter().flat_map(|worker| &worker.platforms).next();
+        let machine = own.cloned().unwrap_or_else(Platform::linux_amd64);
         let plan = args.script.plan_on(&machine, selection, printer)?;
         let references = args.resolution.references(&args.script, &plan)?;
         exports::warn(&exports, printer);
