@@ -142,8 +142,7 @@ fn compare_files(number: usize, docker: &Rootfs, luakit: &Rootfs, differences: &
             _ => false,
         };
         if !equal {
-            let tell =
-                |entry: Option<&Entry>| entry.map_or("nothing".to_owned(), |entry| format!("{:?}", facts(entry)));
+            let tell = |entry: Option<&Entry>| entry.map_or("nothing".to_owned(), told);
             differences.push(format!(
                 "layer {number}: `{path}`:\n  docker {}\n  luakit {}",
                 tell(left),
@@ -157,6 +156,16 @@ fn compare_files(number: usize, docker: &Rootfs, luakit: &Rootfs, differences: &
 fn facts(entry: &Entry) -> (&Kind, String, (u64, u64), Option<u64>) {
     let modified = (entry.modified < CLOCK).then_some(entry.modified);
     (&entry.kind, format!("{:04o}", entry.mode), entry.owner, modified)
+}
+
+fn told(entry: &Entry) -> String {
+    let (kind, mode, owner, modified) = facts(entry);
+    let kind = match kind {
+        Kind::File(content) => format!("file {:.200}", content.escape_ascii().to_string()),
+        other => format!("{other:?}"),
+    };
+    let modified = modified.map_or("by the clock".to_owned(), |seconds| seconds.to_string());
+    format!("{kind}, mode {mode}, owner {owner:?}, modified {modified}")
 }
 
 fn copy_tree(from: &Path, to: &Path) {
