@@ -7,7 +7,7 @@
 //! A line is the median of several runs of each client, and Luakit's share of docker's. Processor time is the
 //! client's own, user and system, with that of the programs it starts; so is memory, which is the greatest resident
 //! size of any one of them. Shares are what to go by: both clients have the machine's load, which is printed, in
-//! common. The engine's build cache is emptied on the way.
+//! common. The engine's build cache is emptied on the way. `small` takes some minutes, most of them to empty it.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -83,7 +83,7 @@ fn cases(wanted: impl Fn(&str) -> bool) {
         for name in ["a", "b", "c"] {
             put(&bench.project.join("src").join(name), name);
         }
-        bench.compare("cached", 15, |_| {});
+        bench.compare("cached", Runs { warm: 1, counted: 15 }, || {});
     }
     if wanted("small") {
         bench.start(&SENT);
@@ -113,6 +113,13 @@ struct Bench {
     config: PathBuf,
 }
 
+/// How often each client builds: before it counts, and then.
+#[derive(Clone, Copy)]
+struct Runs {
+    warm: usize,
+    counted: usize,
+}
+
 /// What one run took.
 #[derive(Clone, Copy)]
 struct Taken {
@@ -137,27 +144,24 @@ impl Bench {
 
     /// The first time, the engine has nothing of the context; then one file of it changes each time.
     fn compare_sending(&self, what: &str, changing: &Path) {
-        self.compare(&format!("{what}, first"), 3, |_| self.prune());
+        self.compare(&format!("{what}, first"), Runs { warm: 0, counted: 3 }, || self.prune());
         let mut changes = 0u32;
-        self.compare(&format!("{what}, again"), 5, |run| {
-            if run == 0 {
-                return;
-            }
+        self.compare(&format!("{what}, again"), Runs { warm: 1, counted: 5 }, || {
             changes += 1;
             let mut file = fs::OpenOptions::new().write(true).open(changing).unwrap();
             file.write_all(&changes.to_be_bytes()).unwrap();
         });
     }
 
-    /// Both clients by turns, once before it counts, then `times` times. `before` comes before each run.
-    fn compare(&self, what: &str, times: usize, mut before: impl FnMut(usize)) {
+    /// Both clients by turns. `before` comes before each run.
+    fn compare(&self, what: &str, times: Runs, mut before: impl FnMut()) {
         let mut runs = [Vec::new(), Vec::new()];
-        for run in 0..=times {
+        for run in 0..times.warm + times.counted {
             let clients = [Self::luakit as fn(&Self) -> Command, Self::buildx];
             for (client, runs) in clients.into_iter().zip(&mut runs) {
-                before(run);
+                before();
                 let taken = self.run(&client(self));
-                if run > 0 {
+                if run >= times.warm {
                     runs.push(taken);
                 }
             }
