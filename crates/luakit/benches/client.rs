@@ -113,6 +113,12 @@ struct Bench {
     config: PathBuf,
 }
 
+fn luakit() -> Command {
+    let mut command = Command::new(LUAKIT);
+    command.args(["build", "-t", IMAGE, "."]);
+    command
+}
+
 /// How often each client builds: before it counts, and then.
 #[derive(Clone, Copy)]
 struct Runs {
@@ -157,10 +163,10 @@ impl Bench {
     fn compare(&self, what: &str, times: Runs, mut before: impl FnMut()) {
         let mut runs = [Vec::new(), Vec::new()];
         for run in 0..times.warm + times.counted {
-            let clients = [Self::luakit as fn(&Self) -> Command, Self::buildx];
+            let clients: [&dyn Fn() -> Command; 2] = [&luakit, &|| self.buildx()];
             for (client, runs) in clients.into_iter().zip(&mut runs) {
                 before();
-                let taken = self.run(&client(self));
+                let taken = self.run(&client());
                 if run >= times.warm {
                     runs.push(taken);
                 }
@@ -175,12 +181,6 @@ impl Bench {
             "{what:<22} {wd:>7.3} s {wl:>7.3} s {ws:>5.2}×   {pd:>6.2} s {pl:>6.2} s {ps:>5.2}×   \
              {md:>4.0} MiB {ml:>4.0} MiB {ms:>5.2}×"
         );
-    }
-
-    fn luakit(&self) -> Command {
-        let mut command = Command::new(LUAKIT);
-        command.args(["build", "-t", IMAGE, "."]);
-        command
     }
 
     fn buildx(&self) -> Command {
