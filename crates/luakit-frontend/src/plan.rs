@@ -7,13 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use luakit_diagnostic::Diagnostic;
+use luakit_diagnostic::{Diagnostic, SourceFile, Span};
+use luakit_llb::graph::Vertex;
 use luakit_llb::marshal::{NoCache, RunDefaults};
+use luakit_llb::op::{Network, Op, Security, Source};
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
 use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader};
 
+use crate::resolve::ResolveErrors;
 use crate::targets::{self, Selection, TargetError};
-use luakit_llb::op::{Network, Op, Security};
 
 /// What is to be built.
 pub struct Request<'a> {
@@ -258,6 +260,33 @@ impl Plan {
             reached.extend(evaluation.graph.reached(export.state, &planned.images));
         }
         reached
+    }
+
+    /// What to tell of images that can't be resolved, with the places where the script names them.
+    pub fn unresolved(&self, errors: &ResolveErrors) -> Vec<Diagnostic> {
+        let told = errors.0.iter().map(|error| {
+            let diagnostic = error.diagnostic();
+            match self.image_place(&error.reference) {
+                Some(place) => diagnostic.with_span(place),
+                None => diagnostic,
+            }
+        });
+        told.collect()
+    }
+
+    /// Where a script first names an image.
+    fn image_place(&self, reference: &Reference) -> Option<Span> {
+        self.evaluations.iter().find_map(|evaluation| {
+            let graph = &evaluation.graph;
+            let named = |vertex: &&Vertex| match &*vertex.op {
+                Op::Source(Source::Image(image)) => image.reference == *reference,
+                _ => false,
+            };
+            let frame = graph.stack(graph.vertices().find(named)?.stack).first()?;
+            let file = graph.files().get(graph.file_index(frame.file))?;
+            let file = SourceFile::new(file.name.as_str(), &*file.data);
+            Some(Span::line(file, frame.line))
+        })
     }
 
     /// Marshals everything to build, each for its platform.

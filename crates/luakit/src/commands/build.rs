@@ -119,9 +119,9 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         let workers = engine.workers().await;
         let workers =
             workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
-        args.options.apply(&mut settings, Some(&workers))?;
-        let own = workers.into_iter().flat_map(|worker| worker.platforms).next();
-        let machine = own.unwrap_or_else(Platform::linux_amd64);
+        args.options.apply(&mut settings, Some(workers))?;
+        let own = workers.iter().flat_map(|worker| &worker.platforms).next();
+        let machine = own.cloned().unwrap_or_else(Platform::linux_amd64);
         let plan = args.script.plan_on(&machine, selection, &named, printer)?;
         check_options(args, &plan)?;
         let mut entitlements = args.engine.allow.clone();

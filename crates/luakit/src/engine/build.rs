@@ -72,7 +72,7 @@ pub(crate) async fn plan(
     }
     outcome.map_err(|failure| match failure {
         BuildFailure::Build(error) => report::failure(&error, &definitions),
-        BuildFailure::Frontend(errors) => Failure::several(Kind::Build, errors.diagnostics()),
+        BuildFailure::Frontend(errors) => Failure::several(Kind::Build, plan.unresolved(&errors)),
     })
 }
 

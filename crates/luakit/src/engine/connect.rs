@@ -93,7 +93,7 @@ async fn connect_one(candidate: &Candidate, platform: Option<&Platform>) -> Resu
             for ((node, known), engine) in nodes.iter().zip(&mut known).zip(&mut engines) {
                 let connected = reach(node).await?;
                 let workers = connected.workers().await.map_err(Unreachable::Connect)?;
-                known.workers = workers.into_iter().flat_map(|worker| worker.platforms).collect();
+                known.workers = workers.iter().flat_map(|worker| worker.platforms.clone()).collect();
                 *engine = Some(connected);
             }
             assign(&wanted, &known)

@@ -13,6 +13,7 @@
 mod build;
 mod docker;
 mod endpoints;
+mod equal;
 mod examples;
 mod expect;
 mod failures;

@@ -161,7 +161,7 @@ fn sources_are_under_a_policy() {
     write("{\"rule\": []}");
     let wrong = build(&bench, &project, &[&["-t", "x"], policed.as_slice()].concat());
     assert_eq!(wrong.status.code(), Some(2));
-    insta::assert_snapshot!(stderr_of(&wrong), @"");
+    insta::assert_snapshot!(stderr_of(&wrong), @"error[source-policy]: `policy.json` is no source policy: line 1, column 7: unknown field `rule`, expected `version` or `rules`");
 }
 
 #[test]

@@ -122,11 +122,21 @@ fn what_is_missing_is_told_at_its_place() {
         hint: give it with `--secret id=token,src=FILE`
         "#);
     insta::assert_snapshot!(run(2, &["--secret", "id=token,env=NOT_SET"]), @"error[usage]: the secret `token`: the variable `NOT_SET` isn't set");
-    insta::assert_snapshot!(run(1, &["--secret", "id=token,src=missing"]), @"");
+    insta::assert_snapshot!(run(1, &["--secret", "id=token,src=missing"]), @"error[build]: can't read `missing`, given as the secret `token`: No such file or directory (os error 2)");
     let agent = "bk.export(bk.image(\"alpine:3.19\"):run(\"true\", { mounts = { bk.ssh() } }))\n";
     std::fs::write(project.join("build.lua"), agent).unwrap();
-    insta::assert_snapshot!(run(2, &[]), @"");
-    insta::assert_snapshot!(run(2, &["--ssh", "default"]), @"");
+    insta::assert_snapshot!(run(2, &[]), @r#"
+    error[missing-ssh]: a step needs the ssh agent `default`, which was not given
+     --> build.lua:1
+      |
+    1 | bk.export(bk.image("alpine:3.19"):run("true", { mounts = { bk.ssh() } }))
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: give the one that runs with `--ssh default`, or a key with `--ssh default=KEY`
+    "#);
+    insta::assert_snapshot!(run(2, &["--ssh", "default"]), @"
+    error[usage]: no ssh agent runs for `--ssh default`: `SSH_AUTH_SOCK` isn't set
+    hint: start one, or name a key: `--ssh default=KEY`
+    ");
     // An optional one may be missing.
     let optional = agent.replace(
         "bk.ssh()",

@@ -77,25 +77,25 @@ fn each_kind_takes_the_place_of_both() {
         }
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"
-        local app [] ["*.log"]: [context app] load from client
-        local app [] ["*.log", "own"]: [context app] load from client
-        local app [] ["*.log"]: [context app] load from client
-        image alpine:3.20 linux/arm64: [context app] alpine:3.20
-        files: -
-        image alpine:3.20 : [context app] alpine:3.20
-        scratch
-        files: -
-        scratch
-        git https://example.com/x.git Some("v1") None: [context app] https://example.com/x.git
-        files: -
-        git https://example.com/x.git Some("v1") None: [context app] https://example.com/x.git
-        http https://example.com/file Some("context"): [context app] https://example.com/file
-        files: -
-        http https://example.com/file Some("context"): [context app] https://example.com/file
-        layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
-        files: -
-        layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
-        "#);
+    local app [] ["*.log"]: [context app] load from client
+    local app [] ["*.log", "own"]: [context app] load from client
+    local app [] ["*.log"]: [context app] load from client
+    image alpine:3.20 linux/arm64: [context app] alpine:3.20
+    files: -
+    image alpine:3.20 : [context app] alpine:3.20
+    scratch
+    files: -
+    scratch
+    git https://example.com/x.git Some("v1") None: [context app] https://example.com/x.git
+    files: -
+    git https://example.com/x.git Some("v1") None: [context app] https://example.com/x.git
+    http https://example.com/file Some("context"): [context app] https://example.com/file
+    files: -
+    http https://example.com/file Some("context"): [context app] https://example.com/file
+    layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
+    files: -
+    layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
+    "#);
 }
 
 #[test]
