@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::{self, BuildError};
 use crate::export::{Export, Prepared};
-use crate::gateway::{Gateway, GatewayError, Refusal, ResultRef, Setting};
+use crate::gateway::{Gateway, GatewayError, OfferedIds, Refusal, ResultRef, Setting};
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
@@ -187,6 +187,7 @@ impl Engine {
         let given = Setting {
             locals: request.locals.keys().cloned().collect(),
             entitlements: request.entitlements.clone(),
+            offered: Some(OfferedIds::of(&request.attachments)),
             ..Setting::default()
         };
         for definition in &definitions {
@@ -243,12 +244,14 @@ impl Engine {
             attachments.stores.insert("export".to_owned(), store);
         }
         let caches = local_cache::attach(&mut cache_imports, &cache_exports, &mut attachments.stores)?;
+        let offered = OfferedIds::of(&attachments);
         let attached = attachments.open().map_err(BuildError::from)?;
         let setting = Arc::new(Setting {
             engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
             exports: prepared.exporters.len(),
             locals: locals.keys().cloned().collect(),
             entitlements: entitlements.clone(),
+            offered: Some(offered),
             cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
             resolve_mode: if pull { "pull" } else { "default" },
             digests: Mutex::default(),

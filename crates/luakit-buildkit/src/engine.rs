@@ -1,12 +1,14 @@
 //! An engine that answers: what it is, and what it can build.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use luakit_llb::Platform;
 use luakit_proto::control::control_client::ControlClient;
 use luakit_proto::control::{InfoRequest, ListWorkersRequest};
 use luakit_proto::pb;
+use tokio::sync::OnceCell;
 
 use crate::endpoint::{ConnectError, Endpoint, Said};
 use crate::engines::demands::DockerStore;
@@ -33,6 +35,8 @@ pub struct Engine {
     pub(crate) connection: Connection,
     version: Option<String>,
     docker_store: Option<DockerStore>,
+    /// Docker takes some 50 ms to list them, so it is asked once.
+    workers: Arc<OnceCell<Vec<Worker>>>,
     said: Said,
 }
 
@@ -106,6 +110,7 @@ impl Engine {
             connection,
             version: None,
             docker_store: None,
+            workers: Arc::default(),
             said: said.clone(),
         };
         match engine.control().info(InfoRequest {}).await {
@@ -144,8 +149,15 @@ impl Engine {
         self.docker_store
     }
 
-    /// Its workers, the default one first.
-    pub async fn workers(&self) -> Result<Vec<Worker>, ConnectError> {
+    /// Its workers, the default one first, as they were when first asked for on this connection.
+    pub async fn workers(&self) -> Result<&[Worker], ConnectError> {
+        self.workers
+            .get_or_try_init(|| self.list_workers())
+            .await
+            .map(Vec::as_slice)
+    }
+
+    async fn list_workers(&self) -> Result<Vec<Worker>, ConnectError> {
         let answer = self.control().list_workers(ListWorkersRequest::default()).await;
         let answer = answer.map_err(|status| self.refused(&status))?;
         let platform = |p: pb::Platform| Platform::new(&p.os, &p.architecture, &p.variant).ok();

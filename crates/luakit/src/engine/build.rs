@@ -149,7 +149,7 @@ async fn run(
     note: &(dyn Fn(&Definition) + Sync),
     told: &Told,
     observer: &mut (dyn FnMut(Event) + Send),
-) -> Result<BuildResponse, BuildFailure<ResolveErrors>> {
+) -> Result<BuildResponse, BuildFailure<Unresolved>> {
     let frontend = |gateway: Gateway| async move {
         let marshalled = |outputs: &[Output]| {
             for output in outputs {
@@ -159,7 +159,10 @@ async fn run(
         };
         let built = solver::build(&gateway, &job.plan, &job.references, settings, marshalled).await;
         let built = built.map_err(|failure| match failure {
-            solver::Failure::Resolve(errors) => FrontendError::Own(errors),
+            solver::Failure::Resolve(errors) => FrontendError::Own(Unresolved {
+                diagnostics: job.plan.unresolved(&errors),
+                errors,
+            }),
             solver::Failure::Solve(error) => FrontendError::Gateway(error),
         })?;
         told.lock().1.extend(built.warnings);
@@ -185,10 +188,23 @@ impl Told {
     }
 }
 
-fn failed(failure: BuildFailure<ResolveErrors>, definitions: &[Definition]) -> Failure {
+/// Images that can't be resolved, and what to tell of them.
+#[derive(Debug)]
+struct Unresolved {
+    errors: ResolveErrors,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl std::fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.errors.fmt(f)
+    }
+}
+
+fn failed(failure: BuildFailure<Unresolved>, definitions: &[Definition]) -> Failure {
     match failure {
         BuildFailure::Build(error) => report::failure(&error, definitions),
-        BuildFailure::Frontend(errors) => Failure::several(Kind::Build, errors.diagnostics()),
+        BuildFailure::Frontend(unresolved) => Failure::several(Kind::Build, unresolved.diagnostics),
     }
 }
 

@@ -160,7 +160,7 @@ impl Builder {
             let engine = self.engine(node).await?;
             if let Some(known) = self.known.get_mut(node).filter(|known| known.workers.is_empty()) {
                 let workers = engine.workers().await.map_err(Unreachable::Connect)?;
-                known.workers = workers.into_iter().flat_map(|worker| worker.platforms).collect();
+                known.workers = workers.iter().flat_map(|worker| worker.platforms.clone()).collect();
             }
         }
         Ok(())

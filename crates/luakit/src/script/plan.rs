@@ -5,7 +5,7 @@ use std::sync::Arc;
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, PlanError, Request, Selection};
 use luakit_llb::Platform;
-use luakit_script::{DirLoader, Print};
+use luakit_script::{DirLoader, NamedContexts, Print};
 
 use super::ScriptArgs;
 use super::context;
@@ -15,18 +15,25 @@ use crate::printer::Printer;
 impl ScriptArgs {
     /// Evaluates the script for its platforms, or for linux/amd64, and chooses exports, and tells what is odd about it.
     pub(crate) fn plan(&self, selection: Selection<'_>, printer: &Printer) -> Result<Plan, Failure> {
-        self.plan_on(&Platform::linux_amd64(), selection, printer)
+        self.plan_on(&Platform::linux_amd64(), selection, &NamedContexts::default(), printer)
     }
 
-    /// The same for an engine whose own platform is `machine`.
+    /// The same for an engine whose own platform is `machine`, with contexts in the place of images and directories.
     pub(crate) fn plan_on(
         &self,
         machine: &Platform,
         selection: Selection<'_>,
+        contexts: &NamedContexts,
         printer: &Printer,
     ) -> Result<Plan, Failure> {
         let lines = printer.clone();
-        let plan = self.evaluate(machine, machine, selection, Arc::new(move |line| lines.printed(line)))?;
+        let plan = self.evaluate(
+            machine,
+            machine,
+            selection,
+            contexts,
+            Arc::new(move |line| lines.printed(line)),
+        )?;
         for warning in plan.warnings() {
             printer.diagnostic(warning);
         }
@@ -40,8 +47,9 @@ impl ScriptArgs {
         machine: &Platform,
         default: &Platform,
         selection: Selection<'_>,
+        contexts: &NamedContexts,
     ) -> Result<Plan, Failure> {
-        self.evaluate(machine, default, selection, Arc::new(|_| {}))
+        self.evaluate(machine, default, selection, contexts, Arc::new(|_| {}))
     }
 
     fn evaluate(
@@ -49,6 +57,7 @@ impl ScriptArgs {
         machine: &Platform,
         default: &Platform,
         selection: Selection<'_>,
+        contexts: &NamedContexts,
         print: Print,
     ) -> Result<Plan, Failure> {
         self.check()?;
@@ -60,6 +69,7 @@ impl ScriptArgs {
             script,
             loader: Arc::new(loader),
             args: self.args()?,
+            contexts: contexts.clone(),
             limits: self.limits(),
             print,
             selection,
@@ -99,11 +109,12 @@ impl ScriptArgs {
         Ok(MarshalSettings {
             local_unique: local_unique.map_or_else(|| context::local_unique_of(self.context()), str::to_owned),
             context_excludes: self.context_excludes()?,
+            ..MarshalSettings::default()
         })
     }
 }
 
-fn planning_failure(error: PlanError) -> Failure {
+pub(crate) fn planning_failure(error: PlanError) -> Failure {
     match error {
         PlanError::Script(failure) => Failure::new(Kind::Script, *failure.diagnostic),
         PlanError::Target(error) => Failure::usage(error.to_string()).hint(error.hint()),

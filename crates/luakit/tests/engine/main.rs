@@ -13,6 +13,7 @@
 mod build;
 mod docker;
 mod endpoints;
+mod equal;
 mod examples;
 mod expect;
 mod failures;
@@ -20,6 +21,9 @@ mod git;
 mod graph_driver;
 mod multi_platform;
 mod nodes;
+mod options;
+mod options_contexts;
+mod options_secrets;
 mod outputs;
 mod prelude;
 mod progress;
