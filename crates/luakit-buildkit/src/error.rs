@@ -51,6 +51,22 @@ pub enum BuildError {
         /// A step that reads it.
         vertex: String,
     },
+    /// A step can't do without a secret that wasn't given. Nothing was sent.
+    #[error("a step needs the secret `{id}`, which was not given")]
+    MissingSecret {
+        /// Its name.
+        id: String,
+        /// The step.
+        vertex: String,
+    },
+    /// A step can't do without an SSH agent that wasn't given. Nothing was sent.
+    #[error("a step needs the ssh agent `{id}`, which was not given")]
+    MissingSsh {
+        /// Its name.
+        id: String,
+        /// The step.
+        vertex: String,
+    },
     /// A step wants more than the build was allowed. Nothing was sent.
     #[error("a step needs `{entitlement}`, which the build is not allowed")]
     NotAllowed {

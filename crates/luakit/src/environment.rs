@@ -21,6 +21,12 @@ pub(crate) struct Environment {
     pub(crate) no_client_token: bool,
     /// `GIT_SSH_COMMAND`, or `GIT_SSH` as such a command.
     pub(crate) ssh_command: Option<String>,
+    /// `SSH_AUTH_SOCK`: the socket of the caller's ssh agent.
+    pub(crate) ssh_auth_sock: Option<PathBuf>,
+    /// `EXPERIMENTAL_BUILDKIT_SOURCE_POLICY`: the file of a source policy.
+    pub(crate) source_policy: Option<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`.
+    pub(crate) source_date_epoch: Option<String>,
     /// `BUILDKIT_PROGRESS`.
     pub(crate) buildkit_progress: Option<String>,
     /// `BUILDKIT_COLORS`.
@@ -47,6 +53,9 @@ impl Environment {
             docker_config,
             no_client_token: flag("BUILDKIT_NO_CLIENT_TOKEN")?,
             ssh_command: ssh_command()?,
+            ssh_auth_sock: path("SSH_AUTH_SOCK"),
+            source_policy: path("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"),
+            source_date_epoch: text("SOURCE_DATE_EPOCH")?,
             buildkit_progress: text("BUILDKIT_PROGRESS")?,
             buildkit_colors: text("BUILDKIT_COLORS")?,
             tty_log_lines: text("BUILDKIT_TTY_LOG_LINES")?,

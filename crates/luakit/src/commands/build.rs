@@ -3,22 +3,26 @@
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use luakit_buildkit::BuildRequest;
+use luakit_buildkit::{BuildRequest, ConnectError, Engine};
 use luakit_diagnostic::Diagnostic;
-use luakit_frontend::Selection;
+use luakit_frontend::{Plan, Selection};
 use luakit_llb::Platform;
 use luakit_llb::definition::check_size;
+use luakit_script::NamedContexts;
 
 use crate::definition::record;
-use crate::engine::{EngineArgs, build, connect, exports};
+use crate::engine::build::Job;
+use crate::engine::connect::Part;
+use crate::engine::{EngineArgs, build, connect, demands, exports, nodes};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::flags::{local, output};
+use crate::options::{BuildOptions, consent, epoch};
 use crate::output_file;
 use crate::printer::Printer;
 use crate::resolution::ResolutionArgs;
 use crate::runtime;
-use crate::script::{CONTEXT, ScriptArgs, local_unique};
+use crate::script::{CONTEXT, ScriptArgs, local_unique, planning_failure};
 
 /// Build a script; without a destination, write its definition for `luakit solve` or `buildctl build`
 #[derive(Debug, clap::Args)]
@@ -37,6 +41,8 @@ pub(crate) struct Args {
     /// Build, and name the image; without an output, it is kept in the engine under this name
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
+    #[command(flatten)]
+    options: BuildOptions,
     #[command(flatten)]
     engine: EngineArgs,
     /// What tells this build's local directories from those of others on an engine [default: derived from the
@@ -87,7 +93,7 @@ fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
 fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read()?;
     let progress = args.engine.progress.setup(&environment, printer)?;
-    let exports = exports::prepare(specs, &args.tag, printer)?;
+    let mut exports = exports::prepare(specs, &args.tag, printer)?;
     let mut locals = local::by_name(&args.engine.local)?;
     let context = args.script.context_dir()?.to_owned();
     if let Some(dir) = locals.insert(CONTEXT.to_owned(), context) {
@@ -96,25 +102,36 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             dir.display()
         )));
     }
+    let contexts = args.options.contexts()?;
+    let named = contexts.named.clone();
+    let mut attachments = args.engine.attach.attachments(&environment)?;
+    contexts.offer(&mut locals, &mut attachments.stores)?;
+    let source_policy = args.engine.attach.source_policy(&environment)?;
+    epoch::apply(&mut exports, args.script.args()?.get(epoch::NAME).map(String::as_str))?;
     let unique = args.local_unique.clone().unwrap_or_else(|| local_unique(&locals));
-    let settings = args.script.marshal_settings(Some(&unique))?;
+    let mut settings = args.script.marshal_settings(Some(&unique))?;
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     runtime::build(async {
-        let engine = connect::connect(&args.engine.choice, args.script.platform.first(), &environment, printer).await;
-        if engine.is_err() {
+        let platforms = &args.script.platform;
+        let connected = connect::builder(&args.engine.choice, platforms, &environment, printer).await;
+        if connected.is_err() {
             // What is wrong with the script is the user's to mend first.
-            args.script.plan(selection, printer)?;
+            args.script
+                .plan_on(&Platform::linux_amd64(), selection, &named, printer)?;
         }
-        let engine = engine?;
-        let workers = engine.workers().await;
-        let workers =
-            workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
-        let own = workers.into_iter().flat_map(|worker| worker.platforms).next();
-        let machine = own.unwrap_or_else(Platform::linux_amd64);
-        let plan = args.script.plan_on(&machine, selection, printer)?;
-        let references = args.resolution.references(&args.script, &plan)?;
+        let (mut builder, first) = connected?;
+        let workers = first.engine.workers().await.map_err(no_answer)?;
+        args.options.apply(&mut settings, Some(workers))?;
+        let machine = machine(&first.engine).await?;
+        let plan = args.script.plan_on(&machine, selection, &named, printer)?;
+        check_options(args, &plan)?;
+        let mut entitlements = args.engine.allow.clone();
+        entitlements.extend(args.options.entitlement().map(str::to_owned));
+        consent::ask(plan.entitlements(&settings.run_defaults), &mut entitlements, printer);
+        let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
+        let parts = builder.parts(&platforms).await?;
         exports::warn(&exports, printer);
-        let several = plan.planned().count() > 1;
+        let several = platforms.len() > 1;
         let annotations = plan.annotations().flat_map(|(platform, annotations)| {
             let platform = several.then_some(platform);
             annotations
@@ -125,12 +142,79 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             locals,
             exports: exports::annotate(exports, annotations),
             registries: args.resolution.registries.access(&environment)?,
-            entitlements: args.engine.allow.clone(),
+            entitlements,
+            source_policy,
+            pull: args.options.pull(),
+            attachments,
             ..BuildRequest::default()
         };
-        build::plan(&engine, request, &plan, &references, &settings, progress, printer).await?;
+        for part in &parts {
+            demands::check(&part.engine, &request, &part.platforms).await?;
+        }
+        if parts.len() > 1 {
+            nodes::check(&request, &parts, printer)?;
+        }
+        let mut plans = plans(args, selection, &named, (plan, &machine, &first), parts)
+            .await?
+            .into_iter();
+        if plans.len() > 1 {
+            let registry = |insecure: &[String]| {
+                let registries = &args.resolution.registries;
+                registries.registry_with_insecure(&environment, insecure)
+            };
+            nodes::build(plans.collect(), request, registry, &settings, progress, printer).await?;
+        } else if let Some((part, job)) = plans.next() {
+            let workers = part.engine.workers().await.map_err(no_answer)?;
+            demands::warn_unstored(&part.engine, workers, &request.exports, printer);
+            build::plan(&part.engine, request, &job, &settings, progress, printer).await?;
+        }
         Ok(())
     })?
+}
+
+/// What only the evaluated script can tell of the options.
+fn check_options(args: &Args, plan: &Plan) -> Result<(), Failure> {
+    let checked = plan.check_targets(args.options.no_cache_targets());
+    checked.map_err(|e| planning_failure(e.into()))
+}
+
+/// What each part is built from: the plan, cut to the part's platforms; made anew for a node of another platform, for
+/// which `bk.build_platform` is another.
+async fn plans(
+    args: &Args,
+    selection: Selection<'_>,
+    contexts: &NamedContexts,
+    (plan, machine, first): (Plan, &Platform, &Part),
+    parts: Vec<Part>,
+) -> Result<Vec<(Part, Job)>, Failure> {
+    let mut plan = Some(plan);
+    let mut plans = Vec::with_capacity(parts.len());
+    for part in parts {
+        let own = if part.node == first.node {
+            machine.clone()
+        } else {
+            self::machine(&part.engine).await?
+        };
+        let mut plan = match plan.take_if(|_| own == *machine) {
+            Some(plan) => plan,
+            None => args.script.plan_again_on(&own, machine, selection, contexts)?,
+        };
+        plan.retain(|_, platform| part.platforms.contains(platform));
+        let references = args.resolution.references(&args.script, &plan)?;
+        plans.push((part, Job { plan, references }));
+    }
+    Ok(plans)
+}
+
+/// What an engine's machine is.
+async fn machine(engine: &Engine) -> Result<Platform, Failure> {
+    let workers = engine.workers().await.map_err(no_answer)?;
+    let own = workers.iter().flat_map(|worker| &worker.platforms).next();
+    Ok(own.cloned().unwrap_or_else(Platform::linux_amd64))
+}
+
+fn no_answer(error: ConnectError) -> Failure {
+    Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()))
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
@@ -146,9 +230,14 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
         ));
     }
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
-    let mut plan = args.script.plan(selection, printer)?;
+    let contexts = args.options.contexts()?;
+    let mut plan = args
+        .script
+        .plan_on(&Platform::linux_amd64(), selection, &contexts.named, printer)?;
+    check_options(args, &plan)?;
     args.script.keep_one_platform(&mut plan, "definition", printer)?;
-    let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
+    let mut settings = args.script.marshal_settings(args.local_unique.as_deref())?;
+    args.options.apply(&mut settings, None)?;
     let pins = args
         .resolution
         .pins(&args.script, &plan, &Environment::read()?, printer)?;

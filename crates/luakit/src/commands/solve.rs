@@ -7,10 +7,11 @@ use luakit_buildkit::{BuildRequest, PlatformDefinition};
 use luakit_llb::{Definition, Platform};
 
 use crate::definition::retarget;
-use crate::engine::{EngineArgs, build, connect, exports};
+use crate::engine::{EngineArgs, build, connect, demands, exports};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
 use crate::flags::{local, output, platform};
+use crate::options::epoch;
 use crate::printer::Printer;
 use crate::resolution::RegistryArgs;
 use crate::runtime;
@@ -40,8 +41,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read()?;
     let progress = args.engine.progress.setup(&environment, printer)?;
-    let exports = exports::prepare(&args.output, &args.tag, printer)?;
+    let mut exports = exports::prepare(&args.output, &args.tag, printer)?;
     let locals = local::by_name(&args.engine.local)?;
+    let attachments = args.engine.attach.attachments(&environment)?;
+    let source_policy = args.engine.attach.source_policy(&environment)?;
+    epoch::apply(&mut exports, environment.source_date_epoch.as_deref())?;
     let definition = read_definition()?;
     runtime::build(async {
         let (definition, record) =
@@ -56,6 +60,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             exports: exports::annotate(exports, annotations),
             registries: args.registries.access(&environment)?,
             entitlements: args.engine.allow,
+            attachments,
+            source_policy,
             ..BuildRequest::default()
         };
         let definition = PlatformDefinition {
@@ -63,6 +69,16 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             definition,
             image_config: record.map(|record| record.config.into_bytes()),
         };
+        let platforms: Vec<Platform> = definition.platform.iter().cloned().collect();
+        demands::check(&engine, &request, &platforms).await?;
+        let workers = engine.workers().await;
+        let workers = workers.map_err(|e| {
+            Failure::new(
+                Kind::NoEngine,
+                luakit_diagnostic::Diagnostic::error("no-engine", e.to_string()),
+            )
+        })?;
+        demands::warn_unstored(&engine, workers, &request.exports, printer);
         build::definition(&engine, request, definition, progress, printer).await?;
         Ok(())
     })?

@@ -2,13 +2,17 @@
 //! subcommand knows is in its own file.
 
 pub(crate) mod build_arg;
+pub(crate) mod build_context;
 mod csv;
 pub(crate) mod duration;
 pub(crate) mod entitlement;
 mod exporter_keys;
+pub(crate) mod host;
 pub(crate) mod local;
 pub(crate) mod output;
 pub(crate) mod platform;
 pub(crate) mod secret;
 pub(crate) mod size;
+pub(crate) mod ssh;
 pub(crate) mod tag;
+pub(crate) mod ulimit;
