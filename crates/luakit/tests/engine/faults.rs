@@ -171,7 +171,7 @@ fn a_context_file_that_may_not_be_read() {
     let bench = Workbench::new();
     let script = r#"bk.export(bk.scratch():copy(bk.local_("context"), ".", "/"))"#;
     let project = bench.project(&[("build.lua", script), ("keys/private", "secret"), ("other", "x")]);
-    fs::set_permissions(project.join("keys/private"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(project.join("keys/private"), fs::Permissions::from_mode(0o000)).unwrap();
     // Someone who isn't root, but may ask the engine.
     let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
     open(&bench.path(""));
