@@ -410,7 +410,7 @@ function bk.image(ref, opts) end
 ---@return State
 function bk.scratch() end
 
----A directory of the machine that builds. `"context"` is the build context, and obeys its ignore file.
+---A directory of the machine that builds. `"context"` is the build context, and obeys its ignore file: `SCRIPT.dockerignore` beside the script, else the context's `.dockerignore`.
 ---
 ---```lua
 ---local src = bk.local_("context", { include = { "go.mod", "go.sum" } })

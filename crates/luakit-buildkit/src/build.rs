@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::{self, BuildError};
 use crate::export::{Export, Prepared};
-use crate::gateway::{Gateway, GatewayError, Refusal, ResultRef, Setting};
+use crate::gateway::{Gateway, GatewayError, OfferedIds, Refusal, ResultRef, Setting};
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
@@ -73,6 +73,9 @@ pub struct BuildRequest {
     pub source_policy: Option<sourcepolicy::Policy>,
     /// Whether images are looked up anew though the engine has copies of them.
     pub pull: bool,
+    /// Whether the result is one of several platforms though there may be only one: an index, or a directory for each
+    /// platform. So it is with a node's part of a build.
+    pub multi_platform: bool,
     /// Cancels the build on the engine. The build then ends with [`BuildError::Canceled`] when the engine has ended it,
     /// after 10 seconds at the latest; what happens until then is told as ever.
     pub cancel: CancellationToken,
@@ -141,6 +144,32 @@ impl<E> From<BuildError> for BuildFailure<E> {
     }
 }
 
+impl BuildRequest {
+    /// What a further engine is asked that has a part in this build: the same, but for exports and streams, which go
+    /// to one.
+    pub fn for_another(&self) -> Self {
+        Self {
+            locals: self.locals.clone(),
+            exports: Vec::new(),
+            registries: self.registries.clone(),
+            entitlements: self.entitlements.clone(),
+            cache_imports: self.cache_imports.clone(),
+            cache_exports: self.cache_exports.clone(),
+            attributes: self.attributes.clone(),
+            source_policy: self.source_policy.clone(),
+            pull: self.pull,
+            multi_platform: self.multi_platform,
+            cancel: self.cancel.clone(),
+            attachments: Attachments {
+                secrets: self.attachments.secrets.clone(),
+                ssh: self.attachments.ssh.clone(),
+                stores: self.attachments.stores.clone(),
+                uploads: BTreeMap::new(),
+            },
+        }
+    }
+}
+
 impl Engine {
     /// Builds definitions that are ready, one for each platform, and tells `observer` what happens.
     pub async fn solve(
@@ -153,6 +182,7 @@ impl Engine {
         let given = Setting {
             locals: request.locals.keys().cloned().collect(),
             entitlements: request.entitlements.clone(),
+            offered: Some(OfferedIds::of(&request.attachments)),
             ..Setting::default()
         };
         for definition in &definitions {
@@ -199,6 +229,7 @@ impl Engine {
             attributes,
             source_policy,
             pull,
+            multi_platform,
             cancel,
             mut attachments,
         } = request;
@@ -208,12 +239,14 @@ impl Engine {
             attachments.stores.insert("export".to_owned(), store);
         }
         let caches = local_cache::attach(&mut cache_imports, &cache_exports, &mut attachments.stores)?;
+        let offered = OfferedIds::of(&attachments);
         let attached = attachments.open().map_err(BuildError::from)?;
         let setting = Arc::new(Setting {
             engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
             exports: prepared.exporters.len(),
             locals: locals.keys().cloned().collect(),
             entitlements: entitlements.clone(),
+            offered: Some(offered),
             cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
             resolve_mode: if pull { "pull" } else { "default" },
             digests: Mutex::default(),
@@ -253,7 +286,7 @@ impl Engine {
         let status = Background::spawn(follow_status(self.control(), id.clone(), send_status));
         let mut control = self.control();
         let mut solve = Box::pin(control.solve(request));
-        let mut frontend = Box::pin(run_frontend(self, &id, &setting, frontend));
+        let mut frontend = Box::pin(run_frontend(self, &id, &setting, multi_platform, frontend));
 
         let digests = Arc::clone(&setting);
         let ours = move |digest| {
@@ -348,6 +381,7 @@ async fn run_frontend<E: fmt::Display, F>(
     engine: &Engine,
     id: &str,
     setting: &Arc<Setting>,
+    multi_platform: bool,
     frontend: impl FnOnce(Gateway) -> F,
 ) -> Result<(), FrontendError<E>>
 where
@@ -362,7 +396,7 @@ where
     });
     let request = match &results {
         Ok(results) => gateway::ReturnRequest {
-            result: Some(result::message(results)),
+            result: Some(result::message(results, multi_platform)),
             error: None,
         },
         Err(failure) => gateway::ReturnRequest {

@@ -1,12 +1,14 @@
 //! An engine that answers: what it is, and what it can build.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use luakit_llb::Platform;
 use luakit_proto::control::control_client::ControlClient;
 use luakit_proto::control::{InfoRequest, ListWorkersRequest};
 use luakit_proto::pb;
+use tokio::sync::OnceCell;
 
 use crate::endpoint::{ConnectError, Endpoint, Said};
 use crate::engines::demands::DockerStore;
@@ -23,6 +25,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// the stores apart in the same way.
 const SNAPSHOTTER: &str = "org.mobyproject.buildkit.worker.snapshotter";
 
+/// The label by which a worker says what runs its steps: `containerd`, or `oci` for a runc of its own.
+const EXECUTOR: &str = "org.mobyproject.buildkit.worker.executor";
+
 /// A connection to an engine.
 #[derive(Clone)]
 pub struct Engine {
@@ -32,6 +37,8 @@ pub struct Engine {
     /// Whether it answers `Info`, which BuildKit does since 0.11.
     informs: bool,
     docker_store: Option<DockerStore>,
+    /// Docker takes some 50 ms to list them, so it is asked once.
+    workers: Arc<OnceCell<Vec<Worker>>>,
     said: Said,
 }
 
@@ -44,6 +51,14 @@ pub struct Worker {
     pub platforms: Vec<Platform>,
     /// What it says of itself.
     pub labels: BTreeMap<String, String>,
+}
+
+impl Worker {
+    /// Whether images that it makes are kept under their names. Only containerd keeps them: a worker with an executor
+    /// of its own has layers, and no images (`worker/runc` of <https://github.com/moby/buildkit>).
+    pub fn keeps_images(&self) -> bool {
+        self.labels.get(EXECUTOR).is_none_or(|executor| executor != "oci")
+    }
 }
 
 impl Engine {
@@ -98,6 +113,7 @@ impl Engine {
             version: None,
             informs: false,
             docker_store: None,
+            workers: Arc::default(),
             said: said.clone(),
         };
         match engine.control().info(InfoRequest {}).await {
@@ -143,8 +159,15 @@ impl Engine {
         self.informs && self.docker_store != Some(DockerStore::Graph)
     }
 
-    /// Its workers, the default one first.
-    pub async fn workers(&self) -> Result<Vec<Worker>, ConnectError> {
+    /// Its workers, the default one first, as they were when first asked for on this connection.
+    pub async fn workers(&self) -> Result<&[Worker], ConnectError> {
+        self.workers
+            .get_or_try_init(|| self.list_workers())
+            .await
+            .map(Vec::as_slice)
+    }
+
+    async fn list_workers(&self) -> Result<Vec<Worker>, ConnectError> {
         let answer = self.control().list_workers(ListWorkersRequest::default()).await;
         let answer = answer.map_err(|status| self.refused(&status))?;
         let platform = |p: pb::Platform| Platform::new(&p.os, &p.architecture, &p.variant).ok();

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::endpoint::ConnectError;
 use crate::fsutil::TransferError;
+use crate::grpc;
 use crate::layout::LayoutError;
 use crate::progress::tracker::Tracker;
 use crate::session::{Failure, ServiceError};
@@ -48,6 +49,22 @@ pub enum BuildError {
         /// Its name.
         name: String,
         /// A step that reads it.
+        vertex: String,
+    },
+    /// A step can't do without a secret that wasn't given. Nothing was sent.
+    #[error("a step needs the secret `{id}`, which was not given")]
+    MissingSecret {
+        /// Its name.
+        id: String,
+        /// The step.
+        vertex: String,
+    },
+    /// A step can't do without an SSH agent that wasn't given. Nothing was sent.
+    #[error("a step needs the ssh agent `{id}`, which was not given")]
+    MissingSsh {
+        /// Its name.
+        id: String,
+        /// The step.
         vertex: String,
     },
     /// A step wants more than the build was allowed. Nothing was sent.
@@ -360,15 +377,19 @@ pub(crate) fn text(status: &tonic::Status) -> String {
     lost(status).unwrap_or_else(|| status.message().to_owned())
 }
 
-/// Whether a status was made on our side because the connection broke.
+/// Whether a status was made on our side because the connection broke, or because nothing came over it any more.
 fn lost(status: &tonic::Status) -> Option<String> {
     let mut source = std::error::Error::source(status)?;
-    let mut text = source.to_string();
-    while let Some(next) = source.source() {
-        source = next;
-        text = source.to_string();
+    loop {
+        if source.downcast_ref().is_some_and(hyper::Error::is_timeout) {
+            let limit = (grpc::SILENCE + grpc::PATIENCE).as_secs();
+            return Some(format!("it was silent for {limit} s"));
+        }
+        match source.source() {
+            Some(next) => source = next,
+            None => return Some(source.to_string()),
+        }
     }
-    Some(text)
 }
 
 #[cfg(test)]
@@ -508,6 +529,26 @@ mod tests {
             let status = rpc::Status { details: vec![any], ..rpc::Status::default() };
             let read = Details::read(&status.encode_to_vec());
             proptest::prop_assert!(read.sources.len() <= 1);
+        }
+    }
+
+    proptest::proptest! {
+        /// What an engine says may be anything: the message is kept, and nothing panics.
+        #[test]
+        fn garbage_is_no_reason_to_panic(
+            message in ".*",
+            raw in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+            name in "(errdefs.Vertex|errdefs.Source|errdefs.Solve|gatewayapi.ExitMessage|x)",
+            json in "[\\[\\]{}\":,a-zA-Z0-9-]{0,60}",
+        ) {
+            let tracker = Tracker::default();
+            let typed = status(&[(name.as_str(), json.as_str())]);
+            let details = [raw, typed.details().to_vec()];
+            for details in details {
+                let status = tonic::Status::with_details(tonic::Code::Unknown, &message, details.into());
+                let context = Context { tracker: &tracker, failure: None, digest: &|d| d };
+                proptest::prop_assert_eq!(read(&status, context).to_string(), message.clone());
+            }
         }
     }
 }

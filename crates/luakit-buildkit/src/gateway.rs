@@ -27,6 +27,7 @@ use crate::build::check::check_definition;
 use crate::build::digests::Digests;
 use crate::error::BuildError;
 use crate::grpc::{Connection, MESSAGE};
+use crate::session::attachments::Attachments;
 
 /// A build's way to its engine.
 #[derive(Clone)]
@@ -50,12 +51,30 @@ pub(crate) struct Setting {
     pub(crate) locals: BTreeSet<String>,
     /// What the build may do beyond the usual.
     pub(crate) entitlements: Vec<String>,
+    /// The secrets and SSH agents that are offered; `None` when somebody else offers them.
+    pub(crate) offered: Option<OfferedIds>,
     /// Where cache may come from.
     pub(crate) cache_imports: Vec<CacheOptionsEntry>,
     /// How the engine treats the copies of images that it has: `pull` looks them up anew.
     pub(crate) resolve_mode: &'static str,
     /// What the digests of the definitions become on the engine.
     pub(crate) digests: Mutex<Digests>,
+}
+
+/// The names of what steps may be shown.
+#[derive(Debug, Default)]
+pub(crate) struct OfferedIds {
+    pub(crate) secrets: BTreeSet<String>,
+    pub(crate) ssh: BTreeSet<String>,
+}
+
+impl OfferedIds {
+    pub(crate) fn of(attachments: &Attachments) -> Self {
+        Self {
+            secrets: attachments.secrets.keys().cloned().collect(),
+            ssh: attachments.ssh.keys().cloned().collect(),
+        }
+    }
 }
 
 /// A result that lies with the engine. The default one is the empty file system.

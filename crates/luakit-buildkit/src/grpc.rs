@@ -1,12 +1,13 @@
 //! One HTTP/2 connection to an engine, as the transport under tonic's clients.
 //!
-//! No pool and no reconnecting: a build lives on one connection, and its end is an error to report. The
-//! limits are BuildKit's own.
+//! No pool and no reconnecting: a build lives on one connection, and its end is an error to report. So is its silence:
+//! a host that lost its power or its route never closes anything. The limits are BuildKit's own.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::client::conn::http2;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::body::Body;
 
@@ -19,6 +20,15 @@ pub(crate) const HEADERS: u32 = 16 << 20;
 
 /// Bytes under way before the other side must say that it keeps up.
 pub(crate) const WINDOW: u32 = 4 << 20;
+
+/// How long the engine may be silent, while a call is under way, until it is asked for a sign of life: a ping of HTTP/2.
+/// An engine hangs up on clients that ping often and get nothing else in between
+/// (<https://github.com/grpc/grpc-go/blob/master/Documentation/keepalive.md>), but during a build it asks for our own
+/// health every five seconds, so that the ping is only sent when something is wrong.
+pub(crate) const SILENCE: Duration = Duration::from_secs(15);
+
+/// How long it may take to give that sign. Generous: a context on its way up a slow line goes before the ping.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A connection; clones share it.
 #[derive(Clone)]
@@ -34,6 +44,9 @@ impl Connection {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(SILENCE)
+            .keep_alive_timeout(PATIENCE)
             .max_header_list_size(HEADERS)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)

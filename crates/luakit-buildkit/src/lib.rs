@@ -22,6 +22,7 @@ mod output_file;
 pub mod patterns;
 pub mod progress;
 mod session;
+pub mod source_policy;
 
 pub use build::{
     BuildFailure, BuildRequest, BuildResponse, CacheEntry, FrontendError, PlatformDefinition, PlatformResult,

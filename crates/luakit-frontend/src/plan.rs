@@ -7,10 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use luakit_diagnostic::Diagnostic;
-use luakit_llb::{Definition, Pins, Platform, Reached, Reference, image_config, marshal};
-use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, Print, SourceLoader};
+use luakit_diagnostic::{Diagnostic, SourceFile, Span};
+use luakit_llb::graph::Vertex;
+use luakit_llb::marshal::{NoCache, RunDefaults};
+use luakit_llb::op::{Network, Op, Security, Source};
+use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
+use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader};
 
+use crate::resolve::ResolveErrors;
 use crate::targets::{self, Selection, TargetError};
 
 /// What is to be built.
@@ -23,6 +27,8 @@ pub struct Request<'a> {
     pub loader: Arc<dyn SourceLoader>,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
+    /// What takes the place of images and local directories.
+    pub contexts: NamedContexts,
     /// What the script may use.
     pub limits: Limits,
     /// Where `print` goes.
@@ -71,6 +77,24 @@ pub struct MarshalSettings {
     pub local_unique: String,
     /// The context's ignore patterns.
     pub context_excludes: Vec<String>,
+    /// What runs get that don't say themselves.
+    pub run_defaults: RunDefaults,
+    /// What is done again though it is cached.
+    pub no_cache: NoCacheFor,
+    /// Whether engines look images up anew.
+    pub pull: bool,
+}
+
+/// What of a plan is done again though it is cached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum NoCacheFor {
+    /// What the script says.
+    #[default]
+    Script,
+    /// All runs and changes of files.
+    Everything,
+    /// Those of the targets of these names. What a target shares with another one that it is built on is that one's.
+    Targets(Vec<String>),
 }
 
 /// One thing to build.
@@ -217,6 +241,30 @@ impl Plan {
         self.evaluations.first().map_or(&[], |evaluation| &evaluation.args)
     }
 
+    /// Checks that every name is a target's: of all that the script exports, built or not.
+    pub fn check_targets(&self, names: &[String]) -> Result<(), TargetError> {
+        names
+            .iter()
+            .try_for_each(|name| targets::check_name(&self.evaluations, name))
+    }
+
+    /// What the steps of everything to build need to be allowed, by BuildKit's names.
+    pub fn entitlements(&self, defaults: &RunDefaults) -> BTreeSet<&'static str> {
+        let mut needed = BTreeSet::new();
+        for (_, evaluation, export) in self.each() {
+            for vertex in evaluation.graph.made_of(export.state).vertices(&evaluation.graph) {
+                let Op::Exec(exec) = &*vertex.op else { continue };
+                if exec.run.network.or(defaults.network) == Some(Network::Host) {
+                    needed.insert("network.host");
+                }
+                if exec.run.security == Security::Insecure {
+                    needed.insert("security.insecure");
+                }
+            }
+        }
+        needed
+    }
+
     /// The references of everything to build.
     pub fn reached(&self) -> Reached {
         let mut reached = Reached::default();
@@ -226,14 +274,53 @@ impl Plan {
         reached
     }
 
+    /// What to tell of images that can't be resolved, with the places where the script names them.
+    pub fn unresolved(&self, errors: &ResolveErrors) -> Vec<Diagnostic> {
+        let told = errors.0.iter().map(|error| {
+            let diagnostic = error.diagnostic();
+            match self.image_place(&error.reference) {
+                Some(place) => diagnostic.with_span(place),
+                None => diagnostic,
+            }
+        });
+        told.collect()
+    }
+
+    /// Where a script first names an image.
+    fn image_place(&self, reference: &Reference) -> Option<Span> {
+        self.evaluations.iter().find_map(|evaluation| {
+            let graph = &evaluation.graph;
+            let named = |vertex: &&Vertex| match &*vertex.op {
+                Op::Source(Source::Image(image)) => image.reference == *reference,
+                _ => false,
+            };
+            let frame = graph.stack(graph.vertices().find(named)?.stack).first()?;
+            let file = graph.files().get(graph.file_index(frame.file))?;
+            let file = SourceFile::new(file.name.as_str(), &*file.data);
+            Some(Span::line(file, frame.line))
+        })
+    }
+
     /// Marshals everything to build, each for its platform.
     pub fn outputs(&self, pins: &Pins, settings: &MarshalSettings) -> Vec<Output> {
+        let run_defaults = (!settings.run_defaults.is_empty()).then_some(&settings.run_defaults);
+        let again: Vec<VertexSet> = match &settings.no_cache {
+            NoCacheFor::Targets(names) => self.evaluations.iter().map(|e| targets::own_steps(e, names)).collect(),
+            NoCacheFor::Script | NoCacheFor::Everything => Vec::new(),
+        };
         let marshalled = self.each().map(|(planned, evaluation, export)| {
             let options = marshal::Options {
                 platform: &planned.images,
                 pins,
                 local_unique: &settings.local_unique,
                 context_excludes: &settings.context_excludes,
+                run_defaults,
+                no_cache: match (&settings.no_cache, again.get(planned.evaluation)) {
+                    (NoCacheFor::Everything, _) => NoCache::Everything,
+                    (_, Some(steps)) => NoCache::Vertices(steps),
+                    _ => NoCache::AsWritten,
+                },
+                pull: settings.pull,
             };
             let (graph, state) = (&evaluation.graph, export.state);
             let reached = graph.reached(state, &planned.images).images.into_iter();
@@ -274,6 +361,7 @@ fn evaluate_for(request: &Request<'_>, target: &Platform) -> Result<Evaluation, 
         script: request.script.clone(),
         loader: Arc::clone(&request.loader),
         args: request.args.clone(),
+        contexts: request.contexts.clone(),
         target_platform: target.clone(),
         build_platform: request.build_platform.clone(),
         limits: request.limits,

@@ -1,7 +1,7 @@
 //! Which of a script's exports are built, and for which platforms.
 
 use luakit_diagnostic::nearest;
-use luakit_llb::Platform;
+use luakit_llb::{Platform, VertexSet};
 use luakit_script::{Evaluation, Export};
 
 /// Which exports are asked for.
@@ -21,6 +21,16 @@ pub enum TargetError {
     /// No export has that name.
     #[error("the script has no target `{name}`")]
     Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is, in the script's order.
+        targets: Vec<String>,
+        /// The one that was probably meant.
+        nearest: Option<String>,
+    },
+    /// No export has the name whose steps are to be done again.
+    #[error("the script has no target `{name}` whose cache could be left out")]
+    NoCache {
         /// What was asked for.
         name: String,
         /// What there is, in the script's order.
@@ -52,11 +62,19 @@ impl TargetError {
         match self {
             Self::Unknown {
                 nearest: Some(name), ..
+            }
+            | Self::NoCache {
+                nearest: Some(name), ..
             } => format!("did you mean `{name}`?"),
             Self::Unknown { targets, .. } if targets.is_empty() => {
                 "its only export has no name: leave `--target` out".to_owned()
             }
-            Self::Unknown { targets, .. } => format!("its targets are {}", names(targets)),
+            Self::NoCache { targets, .. } if targets.is_empty() => {
+                "its only export has no name: `--no-cache` is for all of it".to_owned()
+            }
+            Self::Unknown { targets, .. } | Self::NoCache { targets, .. } => {
+                format!("its targets are {}", names(targets))
+            }
             Self::Ambiguous { targets } => format!("choose one with `--target`: {}", names(targets)),
             Self::Platform { platforms, .. } => format!("choose one with `--platform`: {}", list(platforms)),
         }
@@ -96,6 +114,44 @@ pub(crate) fn choose<'e>(evaluation: &'e Evaluation, selection: Selection<'_>) -
         });
     }
     Ok(chosen)
+}
+
+/// Checks that a name is a target's in one of the evaluations.
+pub(crate) fn check_name(evaluations: &[Evaluation], name: &str) -> Result<(), TargetError> {
+    let mut targets: Vec<String> = Vec::new();
+    for target in evaluations.iter().flat_map(named) {
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    if targets.iter().any(|target| target == name) {
+        return Ok(());
+    }
+    Err(TargetError::NoCache {
+        nearest: nearest(name, targets.iter().map(String::as_str)).map(str::to_owned),
+        name: name.to_owned(),
+        targets,
+    })
+}
+
+/// What the targets of these names are made of, without what makes up others that they are built on.
+pub(crate) fn own_steps(evaluation: &Evaluation, names: &[String]) -> VertexSet {
+    let graph = &evaluation.graph;
+    let (asked, others): (Vec<&Export>, Vec<&Export>) = evaluation
+        .exports
+        .iter()
+        .partition(|export| export.name.as_ref().is_some_and(|name| names.contains(name)));
+    let mut own = VertexSet::default();
+    for export in &asked {
+        own.extend(&graph.made_of(export.state));
+    }
+    let ends = |export: &&&Export| asked.iter().all(|asked| asked.state.output != export.state.output);
+    for export in others.iter().filter(ends) {
+        if export.state.output.is_some_and(|output| own.contains(output.vertex)) {
+            own.remove_all(&graph.made_of(export.state));
+        }
+    }
+    own
 }
 
 /// The export without a name, or the only name that there is.

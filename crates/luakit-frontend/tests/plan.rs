@@ -8,7 +8,7 @@ use std::sync::Arc;
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, PlanError, Request, Selection};
 use luakit_llb::{Pins, Platform, ResolvedImage};
-use luakit_script::{DirLoader, Limits};
+use luakit_script::{DirLoader, Limits, NamedContexts};
 
 fn plan(script: &str, selection: Selection<'_>, platforms: &[&str]) -> Result<Plan, PlanError> {
     let request = Request {
@@ -16,6 +16,7 @@ fn plan(script: &str, selection: Selection<'_>, platforms: &[&str]) -> Result<Pl
         script: script.as_bytes().to_vec(),
         loader: Arc::new(DirLoader::open(None, None).unwrap()),
         args: BTreeMap::new(),
+        contexts: NamedContexts::default(),
         limits: Limits::default(),
         print: Arc::new(|_| {}),
         selection,

@@ -5,7 +5,7 @@
 
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
-use luakit_llb::marshal::{Options, marshal};
+use luakit_llb::marshal::{NoCache, Options, marshal};
 use luakit_llb::op::{Command, ImageSource, Mount, MountKind, ResolveMode, Run};
 use luakit_llb::{Definition, Frame, Graph, Metadata, Pins, Platform, SourceText, StackId, State};
 
@@ -100,6 +100,9 @@ fn definition(graph: &Graph, state: State) -> Definition {
         pins: &Pins::new(),
         local_unique: "bench",
         context_excludes: &[],
+        run_defaults: None,
+        no_cache: NoCache::AsWritten,
+        pull: false,
     };
     marshal(graph, state, &options)
 }

@@ -22,6 +22,7 @@ pub mod reach;
 pub mod reference;
 pub mod state;
 pub mod values;
+mod vertex_set;
 pub mod view;
 
 pub use definition::Definition;
@@ -32,3 +33,4 @@ pub use platform::Platform;
 pub use reach::Reached;
 pub use reference::{ImageDigest, Reference};
 pub use state::{Output, State};
+pub use vertex_set::VertexSet;

@@ -139,7 +139,7 @@ fn what_would_not_be_honest_is_refused() {
         definition.retarget(&to).unwrap_err().to_string()
     };
     insta::assert_snapshot!(plain.retarget(&to).unwrap_err(), @"the definition does not say which platform it was written for");
-    insta::assert_snapshot!(with(|r| r.fixed_platform = true), @"the script exports for linux/amd64 and no other platform");
+    insta::assert_snapshot!(with(|r| r.fixed_platform = true), @"the script gives this export its platform, linux/amd64");
     insta::assert_snapshot!(with(|r| r.depends_on_target = true), @"the script reads its target platform, so it must be evaluated for each one");
     insta::assert_snapshot!(with(|r| r.mixed = vec!["sha256:aa".to_owned()]), @"op sha256:aa stands for two steps, and the script says the platform of one of them alone");
     insta::assert_snapshot!(with(|r| r.images = vec![AppliedImage {

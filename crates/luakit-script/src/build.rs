@@ -25,6 +25,8 @@ pub(crate) struct Build {
     pub(crate) reads_target_platform: Cell<bool>,
     /// The names of the arguments that were asked for, declared or not.
     pub(crate) args_read: RefCell<BTreeSet<String>>,
+    /// The normalised names that contexts were looked up by, where there are any.
+    pub(crate) contexts_asked: RefCell<BTreeSet<String>>,
     /// The texts that Lua code was made of.
     pub(crate) chunks: RefCell<Chunks>,
     /// Bytes held outside Lua on the script's behalf; they count against its memory limit.
@@ -43,6 +45,7 @@ impl Build {
             warnings: RefCell::default(),
             reads_target_platform: Cell::new(false),
             args_read: RefCell::default(),
+            contexts_asked: RefCell::default(),
             chunks: RefCell::default(),
             held: Cell::new(0),
             limit_hit: Cell::new(None),

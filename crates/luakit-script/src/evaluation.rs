@@ -7,6 +7,7 @@ use std::time::Duration;
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{ConfigOverlay, Graph, Platform, StackId, State};
 
+use crate::context::NamedContexts;
 use crate::loader::SourceLoader;
 
 /// What a script is evaluated with.
@@ -19,6 +20,8 @@ pub struct Input {
     pub loader: Arc<dyn SourceLoader>,
     /// Build arguments by name.
     pub args: BTreeMap<String, String>,
+    /// What takes the place of images and local directories.
+    pub contexts: NamedContexts,
     /// What is built for.
     pub target_platform: Platform,
     /// What the engine's machine is.

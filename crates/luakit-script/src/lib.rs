@@ -9,6 +9,7 @@
 
 mod api;
 mod build;
+mod context;
 mod error;
 mod evaluation;
 mod loader;
@@ -18,6 +19,7 @@ mod vm;
 
 pub use api::table as reference;
 pub use api::table::api_table;
+pub use context::{NamedContext, NamedContexts};
 pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
 pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits, Print};
 pub use loader::{DirLoader, Glob, GlobError, LoadError, Root, SourceLoader};

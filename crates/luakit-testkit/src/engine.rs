@@ -26,7 +26,9 @@ pub const FACTS_FILE: &str = "engine.json";
 pub struct Facts {
     /// The Docker daemon's socket.
     pub docker_socket: PathBuf,
-    /// The value of `DOCKER_HOST` that names it.
+    /// The socket of a second Docker daemon, which keeps images with a graph driver instead of containerd.
+    pub graph_socket: PathBuf,
+    /// The value of `DOCKER_HOST` that names the first.
     pub docker_host: String,
     /// The `docker` client of the same version, with its buildx plugin beside it.
     pub docker_cli: PathBuf,
@@ -134,6 +136,11 @@ impl Engine {
     /// The Docker daemon's socket.
     pub fn docker_socket(&self) -> &Path {
         &self.facts.docker_socket
+    }
+
+    /// The socket of the Docker daemon that keeps images with a graph driver.
+    pub fn graph_socket(&self) -> &Path {
+        &self.facts.graph_socket
     }
 
     /// The value for `DOCKER_HOST`.

@@ -140,6 +140,14 @@ impl Image<'_> {
         Ok(root)
     }
 
+    /// One layer's own members, counted from the lowest: see [`Rootfs::from_layer`].
+    pub fn layer(&self, number: usize) -> io::Result<Rootfs> {
+        let layers = self.manifest.get("layers").and_then(Value::as_array);
+        let layer = layers.and_then(|layers| layers.get(number));
+        let layer = layer.ok_or_else(|| io::Error::other(format!("the image has no layer {number}")))?;
+        Rootfs::from_layer(unpacked(layer, self.archive.blob(layer)?)?.as_slice())
+    }
+
     /// The whole root filesystem.
     pub fn root(&self) -> io::Result<Rootfs> {
         self.layers_above(0)

@@ -7,6 +7,7 @@
 //! the person who runs the tests; they never skip.
 
 pub mod engine;
+pub mod guard;
 pub mod http;
 pub mod image;
 pub mod registry;

@@ -368,8 +368,8 @@ fn respond(
     connection.write_all(content)
 }
 
-/// The header of basic authentication.
-fn basic(user: &str, password: &str) -> String {
+/// The `Authorization` by which a user shows a password.
+pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))
 }
 

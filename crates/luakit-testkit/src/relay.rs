@@ -2,15 +2,17 @@
 //!
 //! Debian has no `buildkitd`. The daemon inside Docker speaks the same gRPC behind an HTTP upgrade on
 //! `/grpc` (<https://github.com/moby/moby/blob/v26.1.5/api/server/router/grpc/grpc.go>); a [`Relay`] makes
-//! that upgrade for every connection and then carries bytes, knowing nothing of what they say.
+//! that upgrade for every connection and then carries bytes, knowing nothing of what they say. In the middle of that it
+//! can be cut, fall silent, or talk nonsense.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// The longest head of a response that is read while looking for its end.
 const LONGEST_HEAD: usize = 16 << 10;
@@ -20,6 +22,31 @@ const LONGEST_HEAD: usize = 16 << 10;
 pub struct Relay {
     socket: PathBuf,
     stopped: Arc<AtomicBool>,
+    line: Line,
+}
+
+/// What has become of the connections.
+#[derive(Debug, Clone, Default)]
+struct Line {
+    silent: Arc<AtomicBool>,
+    clients: Arc<Mutex<Vec<UnixStream>>>,
+}
+
+impl Line {
+    /// Copies until the end of `from`, and passes that end on. What has fallen silent stays so.
+    fn pipe(&self, mut from: UnixStream, mut to: UnixStream) -> io::Result<()> {
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let read = from.read(&mut buffer)?;
+            while self.silent.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(50));
+            }
+            match buffer.get(..read) {
+                Some(bytes) if read > 0 => to.write_all(bytes)?,
+                _ => return to.shutdown(Shutdown::Write),
+            }
+        }
+    }
 }
 
 impl Relay {
@@ -27,21 +54,48 @@ impl Relay {
     pub fn listen(socket: &Path, docker: &Path) -> io::Result<Self> {
         let listener = UnixListener::bind(socket)?;
         let stopped = Arc::new(AtomicBool::new(false));
-        let (ends, docker) = (Arc::clone(&stopped), docker.to_owned());
+        let line = Line::default();
+        let (ends, docker, carrier) = (Arc::clone(&stopped), docker.to_owned(), line.clone());
         thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
                 if ends.load(Ordering::SeqCst) {
                     return;
                 }
-                let docker = docker.clone();
+                let (docker, line) = (docker.clone(), carrier.clone());
                 // A failed upgrade closes the connection: the client sees what it would of a dead daemon.
-                thread::spawn(move || carry(&client, &docker));
+                thread::spawn(move || carry(&client, &docker, &line));
             }
         });
         Ok(Self {
             socket: socket.to_owned(),
             stopped,
+            line,
         })
+    }
+
+    /// From now on nothing is carried, and nothing is closed: a daemon whose host is gone.
+    pub fn fall_silent(&self) {
+        self.line.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// Closes every connection in both directions: a daemon that was killed.
+    pub fn cut(&self) {
+        for client in &*self.clients() {
+            // A client that is gone already needs no end.
+            drop(client.shutdown(Shutdown::Both));
+        }
+    }
+
+    /// Says this to every client, in the middle of whatever is being said, and cuts the connections.
+    pub fn say_and_cut(&self, bytes: &[u8]) {
+        for mut client in &*self.clients() {
+            drop(client.write_all(bytes));
+        }
+        self.cut();
+    }
+
+    fn clients(&self) -> std::sync::MutexGuard<'_, Vec<UnixStream>> {
+        self.line.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The value for `BUILDKIT_HOST`.
@@ -53,26 +107,23 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::SeqCst);
+        self.line.silent.store(false, Ordering::SeqCst);
         // Wakes `accept`. A socket that is gone already has no one waiting on it.
         drop(UnixStream::connect(&self.socket));
         drop(std::fs::remove_file(&self.socket));
     }
 }
 
-fn carry(client: &UnixStream, docker: &Path) -> io::Result<()> {
+fn carry(client: &UnixStream, docker: &Path, line: &Line) -> io::Result<()> {
     let engine = upgrade(docker)?;
-    let (from_client, to_engine) = (client.try_clone()?, engine.try_clone()?);
-    let upward = thread::spawn(move || pipe(from_client, to_engine));
-    let down = pipe(engine, client.try_clone()?);
+    let mut clients = line.clients.lock().unwrap_or_else(PoisonError::into_inner);
+    clients.push(client.try_clone()?);
+    drop(clients);
+    let (from_client, to_engine, upper) = (client.try_clone()?, engine.try_clone()?, line.clone());
+    let upward = thread::spawn(move || upper.pipe(from_client, to_engine));
+    let down = line.pipe(engine, client.try_clone()?);
     let up = upward.join().unwrap_or(Ok(()));
     down.and(up)
-}
-
-/// Copies until the end of `from`, and passes that end on.
-fn pipe(mut from: UnixStream, mut to: UnixStream) -> io::Result<()> {
-    let copied = io::copy(&mut from, &mut to);
-    to.shutdown(Shutdown::Write)?;
-    copied.map(drop)
 }
 
 /// A connection to the daemon that speaks HTTP/2 from here on.

@@ -64,6 +64,18 @@ impl Rootfs {
         Ok(root)
     }
 
+    /// One layer by itself: its whiteouts are entries like others.
+    pub fn from_layer(tar: impl Read) -> io::Result<Self> {
+        let mut layer = Self::default();
+        for member in tar::Archive::new(tar).entries()? {
+            let mut member = member?;
+            let path = clean(&member.path_bytes());
+            let entry = read_member(&mut member, &path, &layer.entries, &BTreeMap::new())?;
+            layer.entries.insert(path, entry);
+        }
+        Ok(layer)
+    }
+
     /// What a directory holds, such as an export of `type=local`.
     pub fn from_directory(directory: &Path) -> io::Result<Self> {
         let mut root = Self::default();
@@ -246,6 +258,12 @@ mod tests {
             ]),
             "/a /a/y"
         );
+    }
+
+    #[test]
+    fn a_layer_by_itself_has_its_whiteouts() {
+        let layer = Rootfs::from_layer(tar_of(&[("a/", ""), ("a/.wh.x", "")]).as_slice()).unwrap();
+        assert_eq!(layer.paths().collect::<Vec<_>>(), ["/a", "/a/.wh.x"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The built binary against the clock: its cold start beside `/bin/true`, and scripts of 100 to 100,000 runs.
 //!
-//! `cargo bench -p luakit` prints a line for each: the median of several processes, the time that one op adds, and
-//! the peak memory of the largest process so far. Compare lines of one run with each other, not with those of
-//! another machine. Cost is linear when the time per op stays about the same from 1,000 on.
+//! `cargo bench -p luakit --bench binary` prints a line for each: the median of several processes, the time that one op
+//! adds, and the peak memory of the largest process so far. Compare lines of one run with each other, not with those
+//! of another machine. Cost is linear when the time per op stays about the same from 1,000 on.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,

@@ -19,6 +19,7 @@ pub(crate) struct Cli {
 
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one, once")]
 pub(crate) enum Command {
     Build(Box<build::Args>),
     Solve(Box<solve::Args>),

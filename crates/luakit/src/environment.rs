@@ -24,6 +24,12 @@ pub(crate) struct Environment {
     pub(crate) ssh_command: Option<String>,
     /// `BUILDX_NO_DEFAULT_ATTESTATIONS`: nothing is attested that isn't asked for.
     pub(crate) no_default_attestations: bool,
+    /// `SSH_AUTH_SOCK`: the socket of the caller's ssh agent.
+    pub(crate) ssh_auth_sock: Option<PathBuf>,
+    /// `EXPERIMENTAL_BUILDKIT_SOURCE_POLICY`: the file of a source policy.
+    pub(crate) source_policy: Option<PathBuf>,
+    /// `SOURCE_DATE_EPOCH`.
+    pub(crate) source_date_epoch: Option<String>,
     /// `BUILDKIT_PROGRESS`.
     pub(crate) buildkit_progress: Option<String>,
     /// `BUILDKIT_COLORS`.
@@ -51,6 +57,9 @@ impl Environment {
             no_client_token: flag("BUILDKIT_NO_CLIENT_TOKEN")?,
             ssh_command: ssh_command()?,
             no_default_attestations: switch("BUILDX_NO_DEFAULT_ATTESTATIONS")?,
+            ssh_auth_sock: path("SSH_AUTH_SOCK"),
+            source_policy: path("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"),
+            source_date_epoch: text("SOURCE_DATE_EPOCH")?,
             buildkit_progress: text("BUILDKIT_PROGRESS")?,
             buildkit_colors: text("BUILDKIT_COLORS")?,
             tty_log_lines: text("BUILDKIT_TTY_LOG_LINES")?,

@@ -10,6 +10,7 @@ mod engine;
 mod environment;
 mod failure;
 mod flags;
+mod options;
 mod output_file;
 mod outputs;
 mod printer;

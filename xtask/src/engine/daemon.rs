@@ -1,5 +1,7 @@
-//! The running engine: a Docker daemon, its containerd, two registries and a
+//! The running engine: two Docker daemons with one containerd, two registries and a
 //! server of packages, in namespaces of their own.
+//!
+//! The second daemon keeps images with a graph driver, as older installations do; it is there for what differs.
 //!
 //! All run below one process in a private mount and PID namespace (`init.sh`): killing that process ends
 //! every daemon and container and undoes every mount, however the run ended. The network namespace is the
@@ -57,7 +59,7 @@ pub(super) fn start(place: &Place, tools: &Tools) -> Result<Facts> {
     let registry = format!("127.0.0.1:{port}");
     let gateway = footprint::make_bridge(place)?;
     let packages = format!("{gateway}:80");
-    configure(place, tools, &registry, &upstreams)?;
+    configure(place, tools, &registry, &upstreams, &gateway)?;
     fs::write(place.run().join("packages"), &packages)?;
 
     let mut init = spawn(place, tools)?;
@@ -80,6 +82,7 @@ pub(super) fn start(place: &Place, tools: &Tools) -> Result<Facts> {
         .collect();
     Ok(Facts {
         docker_socket: place.docker_socket(),
+        graph_socket: place.graph_socket(),
         docker_host,
         docker_cli,
         docker_config: place.root.join("docker-config"),
@@ -112,6 +115,7 @@ pub(super) fn stop(place: &Place) -> Result<()> {
         place.root.join("init"),
         place.root.join(FACTS_FILE),
         place.docker_socket(),
+        place.graph_socket(),
     ] {
         match fs::remove_file(&file) {
             Err(why) if why.kind() != std::io::ErrorKind::NotFound => {
@@ -184,7 +188,9 @@ fn wait_until_ready(place: &Place, init: &mut Child, registries: &[&str]) -> Res
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answers = registries.iter().all(|address| TcpStream::connect(address).is_ok())
-            && ping(&place.docker_socket()).is_ok();
+            && [place.docker_socket(), place.graph_socket()]
+                .iter()
+                .all(|socket| ping(socket).is_ok());
         if answers {
             return Ok(());
         }
@@ -198,6 +204,7 @@ fn wait_until_ready(place: &Place, init: &mut Child, registries: &[&str]) -> Res
                 "packages.log",
                 "containerd.log",
                 "dockerd.log",
+                "graph.log",
             ] {
                 logs.push(format!("--- {name}\n{}", log_tail(place, name)));
             }
@@ -237,7 +244,7 @@ fn init_pid(init: &Child, place: &Place) -> Result<String> {
     }
 }
 
-fn configure(place: &Place, tools: &Tools, registry: &str, upstreams: &str) -> Result<()> {
+fn configure(place: &Place, tools: &Tools, registry: &str, upstreams: &str, gateway: &str) -> Result<()> {
     let run = place.run();
     for folder in [
         &run,
@@ -248,27 +255,10 @@ fn configure(place: &Place, tools: &Tools, registry: &str, upstreams: &str) -> R
     ] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
     }
-    let daemon = json!({
-        "features": { "containerd-snapshotter": true },
-        "hosts": [format!("unix://{}", place.docker_socket().display())],
-        "containerd": "/run/containerd/containerd.sock",
-        "data-root": run.join("docker"),
-        "exec-root": "/run/docker",
-        "pidfile": "/run/docker.pid",
-        "bridge": place.bridge(),
-        "iptables": false,
-        "ip6tables": false,
-        "ip-forward": false,
-        "ip-masq": false,
-        "userland-proxy": false,
-        "cgroup-parent": format!("/{}", place.cgroup()),
-        "registry-mirrors": [format!("http://{registry}")],
-        "builder": {
-            "gc": { "enabled": false },
-            "entitlements": { "network-host": true, "security-insecure": true },
-        },
-    });
-    fs::write(run.join("daemon.json"), serde_json::to_vec_pretty(&daemon)?)?;
+    for (name, store) in [("daemon", Store::Containerd), ("graph", Store::Graph)] {
+        let config = docker_config(place, registry, gateway, store);
+        fs::write(run.join(format!("{name}.json")), serde_json::to_vec_pretty(&config)?)?;
+    }
     fs::write(run.join("containerd.toml"), containerd_config(&run.join("containerd")))?;
     fs::write(run.join("registry.yml"), registry_config(place, registry))?;
     fs::write(run.join("upstreams.yml"), upstreams_config(place, upstreams))?;
@@ -282,6 +272,46 @@ fn configure(place: &Place, tools: &Tools, registry: &str, upstreams: &str) -> R
     let buildx = tools.root.join("usr/libexec/docker/cli-plugins/docker-buildx");
     std::os::unix::fs::symlink(buildx, plugins.join("docker-buildx"))?;
     Ok(())
+}
+
+/// Where a Docker daemon keeps images.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Store {
+    Containerd,
+    Graph,
+}
+
+/// A daemon's configuration. Both run their steps on the bridge, each with a half of its addresses; its own is
+/// `gateway`.
+fn docker_config(place: &Place, registry: &str, gateway: &str, store: Store) -> serde_json::Value {
+    let (name, socket, half) = match store {
+        Store::Containerd => ("docker", place.docker_socket(), 0),
+        Store::Graph => ("graph", place.graph_socket(), 128),
+    };
+    let subnet = gateway.rsplit_once('.').map_or(gateway, |(subnet, _)| subnet);
+    json!({
+        "features": { "containerd-snapshotter": store == Store::Containerd },
+        "hosts": [format!("unix://{}", socket.display())],
+        "containerd": "/run/containerd/containerd.sock",
+        "containerd-namespace": name,
+        "containerd-plugins-namespace": format!("{name}-plugins"),
+        "data-root": place.run().join(name),
+        "exec-root": format!("/run/{name}"),
+        "pidfile": format!("/run/{name}.pid"),
+        "bridge": place.bridge(),
+        "fixed-cidr": format!("{subnet}.{half}/25"),
+        "iptables": false,
+        "ip6tables": false,
+        "ip-forward": false,
+        "ip-masq": false,
+        "userland-proxy": false,
+        "cgroup-parent": format!("/{}", place.cgroup()),
+        "registry-mirrors": [format!("http://{registry}")],
+        "builder": {
+            "gc": { "enabled": false },
+            "entitlements": { "network-host": true, "security-insecure": true },
+        },
+    })
 }
 
 fn containerd_config(root: &Path) -> String {

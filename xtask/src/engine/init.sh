@@ -42,6 +42,9 @@ daemons="$daemons $!"
 # It trusts whom the machine trusts, and our registry under the public ones' names.
 SSL_CERT_FILE=$config/roots.pem dockerd --config-file "$config/daemon.json" > "$logs/dockerd.log" 2>&1 &
 daemons="$daemons $!"
+# The same daemon with its older image store. What is of the machine is the first one's to set up.
+SSL_CERT_FILE=$config/roots.pem dockerd --config-file "$config/graph.json" > "$logs/graph.log" 2>&1 &
+daemons="$daemons $!"
 
 # All or nothing: one dead daemon ends the engine, so that it never half answers. `wait` on a short
 # sleep also reaps what the containers leave behind.

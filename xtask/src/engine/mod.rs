@@ -166,6 +166,10 @@ fn print_environment(place: &Place, facts: &Facts) {
         facts.version
     );
     println!(
+        "            with a graph driver: unix://{}",
+        facts.graph_socket.display()
+    );
+    println!(
         "  registry  http://{} (also as {})",
         facts.registry,
         facts.mirrored.join(", ")

@@ -79,6 +79,11 @@ impl Place {
         self.sockets().join("docker.sock")
     }
 
+    /// The socket of the Docker daemon with a graph driver.
+    pub(super) fn graph_socket(&self) -> PathBuf {
+        self.sockets().join("graph.sock")
+    }
+
     /// The bridge of run steps.
     pub(super) fn bridge(&self) -> String {
         format!("lk{}", self.id())

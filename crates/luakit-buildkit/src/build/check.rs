@@ -9,7 +9,8 @@ use luakit_proto::{Message as _, pb};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::BuildError;
-use crate::gateway::Setting;
+use crate::gateway::{OfferedIds, Setting};
+use crate::session::ssh::DEFAULT_SSH;
 
 /// Several results must be told apart by their platforms.
 pub(crate) fn check_platforms<'a>(platforms: impl Iterator<Item = Option<&'a Platform>>) -> Result<(), BuildError> {
@@ -65,8 +66,14 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, setting: &Setting) -> Resu
                     vertex: vertex(),
                 });
             }
+            if let Some(offered) = &setting.offered {
+                check_source(source, &vertex, offered)?;
+            }
         }
         Some(pb::op::Op::Exec(exec)) => {
+            if let Some(offered) = &setting.offered {
+                check_mounts(exec, &vertex, offered)?;
+            }
             let wants = [
                 ("network.host", exec.network == pb::NetMode::Host as i32),
                 ("security.insecure", exec.security == pb::SecurityMode::Insecure as i32),
@@ -83,6 +90,59 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, setting: &Setting) -> Resu
         _ => {}
     }
     Ok(())
+}
+
+/// A step that can't go on without a secret or an agent needs it to be offered.
+fn check_mounts(exec: &pb::ExecOp, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+    let mounted = exec.mounts.iter().filter_map(|mount| mount.secret_opt.as_ref());
+    let mounted = mounted.filter(|secret| !secret.optional).map(|secret| &secret.id);
+    let variables = exec.secretenv.iter().filter(|secret| !secret.optional);
+    for id in mounted.chain(variables.map(|secret| &secret.id)) {
+        need_secret(id, vertex, offered)?;
+    }
+    let agents = exec.mounts.iter().filter_map(|mount| mount.ssh_opt.as_ref());
+    for agent in agents.filter(|agent| !agent.optional) {
+        need_agent(&agent.id, vertex, offered)?;
+    }
+    Ok(())
+}
+
+/// A download's header has no other place to come from, and a remote over SSH no other key. Git's own secrets are
+/// tried, and may be missing.
+fn check_source(source: &pb::SourceOp, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+    for attr in &source.attrs {
+        let (Some(key), Some(id)) = (attr.key.as_deref(), attr.value.as_deref()) else {
+            continue;
+        };
+        match key {
+            "http.authheadersecret" => need_secret(id, vertex, offered)?,
+            "git.mountsshsock" => need_agent(id, vertex, offered)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn need_secret(id: &str, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+    if offered.secrets.contains(id) {
+        return Ok(());
+    }
+    Err(BuildError::MissingSecret {
+        id: id.to_owned(),
+        vertex: vertex(),
+    })
+}
+
+/// No name is the default agent's.
+fn need_agent(id: &str, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+    let id = if id.is_empty() { DEFAULT_SSH } else { id };
+    if offered.ssh.contains(id) {
+        return Ok(());
+    }
+    Err(BuildError::MissingSsh {
+        id: id.to_owned(),
+        vertex: vertex(),
+    })
 }
 
 #[cfg(test)]
@@ -141,5 +201,111 @@ mod tests {
         a step needs `network.host`, which the build is not allowed
         a step needs `security.insecure`, which the build is not allowed
         "#);
+    }
+
+    /// What a definition of one op needs beyond `offered`.
+    fn missing(op: pb::op::Op, offered: Option<OfferedIds>) -> String {
+        let op = pb::Op {
+            op: Some(op),
+            ..pb::Op::default()
+        };
+        let definition = pb::Definition {
+            def: vec![op.encode_to_vec()],
+            ..pb::Definition::default()
+        };
+        let setting = Setting {
+            offered,
+            ..Setting::default()
+        };
+        match check_definition(&definition, &setting) {
+            Ok(()) => "nothing".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn secret(optional: bool) -> pb::op::Op {
+        let mount = pb::Mount {
+            secret_opt: Some(pb::SecretOpt {
+                id: "token".to_owned(),
+                optional,
+                ..pb::SecretOpt::default()
+            }),
+            ..pb::Mount::default()
+        };
+        pb::op::Op::Exec(pb::ExecOp {
+            mounts: vec![mount],
+            ..pb::ExecOp::default()
+        })
+    }
+
+    fn variable(optional: bool) -> pb::op::Op {
+        let variable = pb::SecretEnv {
+            id: "token".to_owned(),
+            name: "TOKEN".to_owned(),
+            optional,
+        };
+        pb::op::Op::Exec(pb::ExecOp {
+            secretenv: vec![variable],
+            ..pb::ExecOp::default()
+        })
+    }
+
+    fn agent(optional: bool) -> pb::op::Op {
+        let mount = pb::Mount {
+            ssh_opt: Some(pb::SshOpt {
+                optional,
+                ..pb::SshOpt::default()
+            }),
+            ..pb::Mount::default()
+        };
+        pb::op::Op::Exec(pb::ExecOp {
+            mounts: vec![mount],
+            ..pb::ExecOp::default()
+        })
+    }
+
+    fn source(key: &str, id: &str) -> pb::op::Op {
+        pb::op::Op::Source(pb::SourceOp {
+            identifier: "https://example.com/x".to_owned(),
+            attrs: luakit_proto::map::entries([(key, id.to_owned())]),
+        })
+    }
+
+    #[test]
+    fn what_steps_are_shown_must_be_offered() {
+        let nothing = || Some(OfferedIds::default());
+        let ops = [
+            secret(false),
+            variable(false),
+            agent(false),
+            source("http.authheadersecret", "header"),
+            source("git.mountsshsock", "deploy"),
+            source("git.authtokensecret", "GIT_AUTH_TOKEN"),
+            secret(true),
+            variable(true),
+            agent(true),
+        ];
+        let said = ops.map(|op| missing(op, nothing()));
+        insta::assert_snapshot!(said.join("\n"), @"
+        a step needs the secret `token`, which was not given
+        a step needs the secret `token`, which was not given
+        a step needs the ssh agent `default`, which was not given
+        a step needs the secret `header`, which was not given
+        a step needs the ssh agent `deploy`, which was not given
+        nothing
+        nothing
+        nothing
+        nothing
+        ");
+        let offered = || {
+            Some(OfferedIds {
+                secrets: ["token".to_owned()].into(),
+                ssh: [DEFAULT_SSH.to_owned()].into(),
+            })
+        };
+        for op in [secret(false), variable(false), agent(false)] {
+            assert_eq!(missing(op.clone(), offered()), "nothing");
+            assert_eq!(missing(op, None), "nothing", "somebody else offers it");
+        }
     }
 }

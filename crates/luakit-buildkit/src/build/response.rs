@@ -70,7 +70,24 @@ mod tests {
 
     #[test]
     fn descriptors_are_decoded() {
-        insta::assert_snapshot!(response().metadata(), @"");
+        insta::assert_snapshot!(response().metadata(), @r#"
+        {
+          "containerimage.config.digest": "sha256:c",
+          "containerimage.descriptor": {
+            "digest": "sha256:d",
+            "size": 2
+          },
+          "containerimage.digest": "sha256:d",
+          "empty": "e30=",
+          "image.name": "docker.io/library/app:1",
+          "list": [
+            {
+              "a": 1
+            }
+          ],
+          "number": "MTI="
+        }
+        "#);
     }
 
     #[test]

@@ -7,17 +7,18 @@ use luakit_proto::gateway::{self, RefMap, result};
 
 use super::PlatformResult;
 
-/// The message for these results.
-pub(crate) fn message(results: &[PlatformResult]) -> gateway::Result {
+/// The message for these results; `multi` gives one of them the shape of several. A single result without a platform
+/// has no such shape.
+pub(crate) fn message(results: &[PlatformResult], multi: bool) -> gateway::Result {
+    let multi = results.len() > 1 || multi && results.iter().all(|result| result.platform.is_some());
     gateway::Result {
-        result: refs(results),
-        metadata: metadata(results),
+        result: refs(results, multi),
+        metadata: metadata(results, multi),
     }
 }
 
 /// The metadata of a result: configs by platform.
-fn metadata(results: &[PlatformResult]) -> BTreeMap<String, Vec<u8>> {
-    let several = results.len() > 1;
+fn metadata(results: &[PlatformResult], several: bool) -> BTreeMap<String, Vec<u8>> {
     let mut metadata = BTreeMap::new();
     let mut platforms = Vec::new();
     for result in results {
@@ -45,9 +46,9 @@ fn metadata(results: &[PlatformResult]) -> BTreeMap<String, Vec<u8>> {
     metadata
 }
 
-/// The refs of a result, in the shape that its number of platforms has.
-fn refs(results: &[PlatformResult]) -> Option<result::Result> {
-    if results.len() > 1 {
+/// The refs of a result, by platform if they are several.
+fn refs(results: &[PlatformResult], several: bool) -> Option<result::Result> {
+    if several {
         let named = results
             .iter()
             .filter_map(|r| Some((r.platform.as_ref()?.to_string(), r.result.0.clone())));
@@ -69,18 +70,34 @@ mod tests {
         }
     }
 
-    fn shown(results: &[PlatformResult]) -> String {
+    fn shown(results: &[PlatformResult], multi: bool) -> String {
         let line = |(k, v): (String, Vec<u8>)| format!("{k} = {}", String::from_utf8_lossy(&v));
-        metadata(results).into_iter().map(line).collect::<Vec<_>>().join("\n")
+        message(results, multi)
+            .metadata
+            .into_iter()
+            .map(line)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn one_in_the_shape_of_several() {
+        let one = [result("linux/amd64", "{}")];
+        insta::assert_snapshot!(shown(&one, true), @r#"
+        containerimage.config/linux/amd64 = {}
+        refs.platforms = {"Platforms":[{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}
+        "#);
+        assert!(matches!(message(&one, true).result, Some(result::Result::Refs(_))));
+        assert!(matches!(message(&one, false).result, Some(result::Result::Ref(_))));
     }
 
     #[test]
     fn metadata_for_one_and_for_several() {
-        insta::assert_snapshot!(shown(&[result("linux/amd64", "{}")]), @r#"
+        insta::assert_snapshot!(shown(&[result("linux/amd64", "{}")], false), @r#"
         containerimage.config = {}
         refs.platforms = {"Platforms":[{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}
         "#);
-        insta::assert_snapshot!(shown(&[result("linux/arm/v7", "a"), result("linux/amd64", "b")]), @r#"
+        insta::assert_snapshot!(shown(&[result("linux/arm/v7", "a"), result("linux/amd64", "b")], false), @r#"
         containerimage.config/linux/amd64 = b
         containerimage.config/linux/arm/v7 = a
         refs.platforms = {"Platforms":[{"ID":"linux/arm/v7","Platform":{"architecture":"arm","os":"linux","variant":"v7"}},{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}

@@ -19,6 +19,7 @@ pub enum DockerStore {
 
 /// What a build asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub struct Demands {
     /// How many platforms go into one image.
     pub platforms: usize,
@@ -28,6 +29,8 @@ pub struct Demands {
     pub exporters: Vec<String>,
     /// The types of cache exports: `registry`, `local`, `inline`…
     pub cache_exports: Vec<String>,
+    /// Whether the engine pushes an image.
+    pub push: bool,
     /// Whether the graph merges.
     pub merge: bool,
     /// Whether the graph has differences.
@@ -45,6 +48,8 @@ pub enum Lack {
     Exporter(String),
     /// A kind of cache export.
     CacheExport(String),
+    /// Pushing, as a part of the build.
+    Push,
     /// More than one exporter in a build.
     SeveralExporters,
     /// Merging.
@@ -60,6 +65,7 @@ impl fmt::Display for Lack {
             Self::Attestations => f.write_str("attestations"),
             Self::Exporter(name) => write!(f, "the output `type={name}`"),
             Self::CacheExport(name) => write!(f, "the cache export `type={name}`"),
+            Self::Push => f.write_str("pushing an image as it is built"),
             Self::SeveralExporters => f.write_str("several outputs of one build"),
             Self::Merge => f.write_str("`bk.merge`"),
             Self::Diff => f.write_str("`bk.diff`"),
@@ -83,6 +89,10 @@ impl DockerStore {
         let known = ["moby", "image", "local", "tar"];
         let exporters = demands.exporters.iter().filter(|name| !known.contains(&name.as_str()));
         lacks.extend(exporters.cloned().map(Lack::Exporter));
+        // Its exporter knows no `push`, and says nothing.
+        if demands.push {
+            lacks.push(Lack::Push);
+        }
         let caches = demands.cache_exports.iter().filter(|name| *name != "inline");
         lacks.extend(caches.cloned().map(Lack::CacheExport));
         lacks
@@ -117,6 +127,7 @@ mod tests {
             attestations: true,
             exporters: names(&["image", "oci", "docker", "local"]),
             cache_exports: names(&["inline", "registry", "local"]),
+            push: true,
             merge: true,
             diff: true,
         }
@@ -134,6 +145,7 @@ mod tests {
         attestations
         the output `type=oci`
         the output `type=docker`
+        pushing an image as it is built
         the cache export `type=registry`
         the cache export `type=local`
         ");

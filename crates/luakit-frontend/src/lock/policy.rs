@@ -55,8 +55,8 @@ pub fn source_policy(pins: &Pins) -> Result<String, PolicyError> {
         if reference.digest().is_none() {
             let pinned = reference.with_digest(pin.clone());
             rules.push(convert(
-                &exact(&format!("docker-image://{reference}")),
-                &json!({ "identifier": format!("docker-image://{pinned}") }),
+                &whole(&format!("docker-image://{reference}")),
+                &json!({ "identifier": replacement(&format!("docker-image://{pinned}")) }),
             ));
         }
     }
@@ -71,12 +71,12 @@ pub fn source_policy(pins: &Pins) -> Result<String, PolicyError> {
         // only when there is a directory.
         let hash = if reference.is_none() { "#" } else { "" };
         rules.push(convert(
-            &exact(&unpinned),
-            &json!({ "identifier": format!("{plain}#{commit}") }),
+            &whole(&unpinned),
+            &json!({ "identifier": replacement(&format!("{plain}#{commit}")) }),
         ));
         rules.push(convert(
             &json!({ "identifier": format!("^{}{hash}:(.+)$", escaped(&unpinned)), "match_type": "REGEX" }),
-            &json!({ "identifier": format!("{}#{commit}:${{1}}", plain.replace('$', "$$")) }),
+            &json!({ "identifier": format!("{}#{commit}:${{1}}", replacement(&plain)) }),
         ));
     }
     for (url, checksum) in pins.files() {
@@ -93,6 +93,18 @@ fn convert(selector: &Value, updates: &Value) -> Value {
     json!({ "action": "CONVERT", "selector": selector, "updates": updates })
 }
 
+/// What is that identifier, and becomes another. `EXACT` would say so, but older engines (BuildKit 0.13, in Docker 26)
+/// convert nothing for it: they put the selector in the place of the update.
+fn whole(identifier: &str) -> Value {
+    json!({ "identifier": format!("^{}$", escaped(identifier)), "match_type": "REGEX" })
+}
+
+/// A text as what a Go regular expression's match becomes.
+fn replacement(identifier: &str) -> String {
+    identifier.replace('$', "$$")
+}
+
+/// What is that identifier, and stays it.
 fn exact(identifier: &str) -> Value {
     json!({ "identifier": identifier, "match_type": "EXACT" })
 }

@@ -53,8 +53,10 @@ pub(crate) struct Login<'a> {
     /// The registry.
     pub(crate) host: &'a str,
     pub(crate) way: Way,
-    /// The repository that is to be read.
+    /// The repository.
     pub(crate) repository: &'a str,
+    /// What is to be done there: `pull` or `pull,push`.
+    pub(crate) actions: &'a str,
     pub(crate) credential: Option<&'a Credential>,
 }
 
@@ -94,7 +96,7 @@ impl Login<'_> {
         if let Some(Credential::Registry(token)) = self.credential {
             return Ok(token.clone());
         }
-        let own = format!("repository:{}:pull", self.repository);
+        let own = format!("repository:{}:{}", self.repository, self.actions);
         let asked = scope.into_iter().flat_map(|s| s.split(' '));
         let others = asked.filter(|s| !s.is_empty() && *s != own).map(str::to_owned);
         let request = TokenRequest {

@@ -96,6 +96,13 @@ impl RegistryConfig {
         reader.finish(Self { registries })
     }
 
+    /// Lets a registry be reached without TLS, or with any certificate.
+    pub fn allow_insecure(&mut self, registry: &str) {
+        let entry = self.registries.entry(registry.to_owned()).or_default();
+        entry.http = Some(true);
+        entry.insecure = true;
+    }
+
     /// The hosts to ask for an image of a registry: its mirrors, then itself.
     pub(crate) fn hosts(&self, registry: &str) -> Vec<Host> {
         let entry = self.registries.get(registry);
@@ -117,12 +124,17 @@ impl RegistryConfig {
                 }
             })
             .collect();
+        hosts.push(self.origin(registry));
+        hosts
+    }
+
+    /// The registry itself, by its name in references.
+    pub(crate) fn origin(&self, registry: &str) -> Host {
         let name = match registry {
             "docker.io" => "registry-1.docker.io",
             other => other,
         };
-        hosts.push(self.host(name, entry));
-        hosts
+        self.host(name, self.registries.get(registry))
     }
 
     /// How a registry itself is reached, by the name of its host: Docker Hub's has its entry under `docker.io`.

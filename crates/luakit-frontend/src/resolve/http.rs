@@ -11,6 +11,9 @@ use crate::resolve::config::{Host, Way};
 use crate::resolve::error::{Failure, Part};
 use crate::tls;
 
+/// This machine, as the variable `NO_PROXY` would name it.
+const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
+
 /// What network access may cost, and how it leaves this machine.
 #[derive(Debug, Clone)]
 pub struct Network {
@@ -65,7 +68,9 @@ impl Network {
             .read_timeout(self.stall_timeout)
             .user_agent(concat!("luakit/", env!("CARGO_PKG_VERSION")))
             .no_proxy();
-        let except = || self.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+        // As Go's clients do, this machine itself is never asked through a proxy.
+        let except = format!("{},{LOOPBACK}", self.no_proxy.as_deref().unwrap_or_default());
+        let except = || reqwest::NoProxy::from_string(except.trim_start_matches(','));
         if let Some(proxy) = &self.http_proxy {
             builder = builder.proxy(Proxy::http(proxy)?.no_proxy(except()));
         }

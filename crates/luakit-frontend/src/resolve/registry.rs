@@ -37,14 +37,40 @@ pub struct Registry {
     network: Network,
     credentials: Credentials,
     clients: SyncMutex<HashMap<(bool, Vec<PathBuf>), Client>>,
-    /// By host and repository; the outer lock is held for a look only.
-    logins: SyncMutex<HashMap<(String, String), Login>>,
+    /// By host, repository and what may be done there; the outer lock is held for a look only.
+    logins: SyncMutex<HashMap<(String, String, &'static str), Login>>,
     /// The way that worked for a host.
     ways: SyncMutex<HashMap<String, Way>>,
 }
 
 /// What a host's repository has let us in with. Whoever has to ask for it holds the lock, so that one asks.
 type Login = Arc<Mutex<Option<Authorization>>>;
+
+/// What is asked of a repository.
+struct Ask<'a> {
+    /// Below the repository, as `manifests/latest`.
+    path: &'a str,
+    /// What it is about.
+    part: Part,
+    /// What is put there, and its media type; without it, the document is got.
+    put: Option<(&'a str, &'a [u8])>,
+}
+
+impl Ask<'_> {
+    /// What a token must allow, as scopes name it.
+    fn actions(&self) -> &'static str {
+        if self.put.is_some() { "pull,push" } else { "pull" }
+    }
+
+    /// What a registry answers that has done it.
+    fn is_done(&self, status: u16) -> bool {
+        if self.put.is_some() {
+            matches!(status, 200..=202)
+        } else {
+            status == 200
+        }
+    }
+}
 
 /// The document that a reference points at.
 struct Root {
@@ -111,14 +137,8 @@ impl Registry {
     }
 
     async fn root(&self, host: &Host, reference: &Reference) -> Result<Root, Failure> {
-        let what = match (reference.digest(), reference.tag()) {
-            (Some(digest), _) => digest.as_str(),
-            (None, Some(tag)) => tag,
-            (None, None) => "latest",
-        };
-        let answer = self
-            .get(host, reference, &format!("manifests/{what}"), Part::Manifest)
-            .await?;
+        let path = format!("manifests/{}", place_of(reference));
+        let answer = self.get(host, reference, &path, Part::Manifest).await?;
         let promised = answer.headers.get("docker-content-digest");
         let promised = promised.and_then(|v| v.to_str().ok()?.parse::<ImageDigest>().ok());
         // The registry's own name for the content is kept, where it is true: it may be sha512.
@@ -182,13 +202,40 @@ impl Registry {
         })
     }
 
-    /// Gets a document of a repository, in whichever way the host can be reached, as often as it takes.
+    /// A manifest or an index as its registry has it, with its media type. No mirror is asked.
+    pub async fn manifest(&self, reference: &Reference) -> Result<(String, Vec<u8>), Failure> {
+        let host = self.config.origin(reference.domain());
+        let path = format!("manifests/{}", place_of(reference));
+        let answer = self.get(&host, reference, &path, Part::Manifest).await?;
+        if let Some(digest) = reference.digest() {
+            verified(&host, Part::Manifest, digest.clone(), &answer.body)?;
+        }
+        Ok((media_type(&answer), answer.body))
+    }
+
+    /// Puts a manifest or an index into its registry, whose blobs and manifests must be there.
+    pub async fn put_manifest(&self, reference: &Reference, media_type: &str, content: &[u8]) -> Result<(), Failure> {
+        let host = self.config.origin(reference.domain());
+        let ask = Ask {
+            path: &format!("manifests/{}", place_of(reference)),
+            part: Part::Manifest,
+            put: Some((media_type, content)),
+        };
+        self.ask(&host, reference, &ask).await.map(drop)
+    }
+
+    /// Gets a document of a repository.
     async fn get(&self, host: &Host, reference: &Reference, path: &str, part: Part) -> Result<Answer, Failure> {
+        self.ask(host, reference, &Ask { path, part, put: None }).await
+    }
+
+    /// Asks something of a repository, in whichever way the host can be reached, as often as it takes.
+    async fn ask(&self, host: &Host, reference: &Reference, ask: &Ask<'_>) -> Result<Answer, Failure> {
         let known = lock(&self.ways).get(&host.name).copied();
         let ways = known.map_or_else(|| host.ways.clone(), |way| vec![way]);
         let mut failed = None;
         for way in ways {
-            match self.get_patiently(host, way, reference, path, part).await {
+            match self.ask_patiently(host, way, reference, ask).await {
                 // Nobody there who speaks this. Of two such failures the first is told: it is the likelier way.
                 Err(failure @ (Failure::Unreachable { .. } | Failure::Status { status: 400, .. })) => {
                     failed.get_or_insert(failure);
@@ -205,18 +252,17 @@ impl Registry {
         }))
     }
 
-    async fn get_patiently(
+    async fn ask_patiently(
         &self,
         host: &Host,
         way: Way,
         reference: &Reference,
-        path: &str,
-        part: Part,
+        ask: &Ask<'_>,
     ) -> Result<Answer, Failure> {
         let mut tried = 1;
         loop {
             let mut asked = None;
-            match self.get_once(host, way, reference, path, part, &mut asked).await {
+            match self.ask_once(host, way, reference, ask, &mut asked).await {
                 Err(failure) if failure.is_transient() => match self.network.wait(tried, asked) {
                     Some(wait) => tokio::time::sleep(wait).await,
                     None => return Err(failure),
@@ -227,44 +273,55 @@ impl Registry {
         }
     }
 
-    async fn get_once(
+    async fn ask_once(
         &self,
         host: &Host,
         way: Way,
         reference: &Reference,
-        path: &str,
-        part: Part,
+        ask: &Ask<'_>,
         asked: &mut Option<Duration>,
     ) -> Result<Answer, Failure> {
         let client = self.client(host, way)?;
         let repository = format!("{}{}", host.prefix, reference.path());
-        let mut url = format!("{}://{}/v2/{repository}/{path}", way.scheme(), host.name);
+        let mut url = format!("{}://{}/v2/{repository}/{}", way.scheme(), host.name, ask.path);
         if let Some(registry) = &host.mirror_of {
             // A mirror of several registries tells them apart by this; containerd invented it.
             url = format!("{url}?ns={registry}");
         }
+        let part = ask.part;
         let limit = match part {
             Part::Manifest | Part::Token => MANIFEST_LIMIT,
             Part::Config => CONFIG_LIMIT,
         };
         let cell = {
             let mut logins = lock(&self.logins);
-            Arc::clone(logins.entry((host.name.clone(), repository.clone())).or_default())
+            Arc::clone(
+                logins
+                    .entry((host.name.clone(), repository.clone(), ask.actions()))
+                    .or_default(),
+            )
         };
         let mut authorization = cell.lock().await.clone();
         let mut challenged = false;
         loop {
-            let mut request = client.get(&url).timeout(self.network.request_timeout);
-            if part == Part::Manifest {
-                request = request.header(reqwest::header::ACCEPT, ACCEPT);
-            }
+            let mut request = match ask.put {
+                Some((media_type, content)) => {
+                    let request = client.put(&url).header(reqwest::header::CONTENT_TYPE, media_type);
+                    request.body(content.to_vec())
+                }
+                None if part == Part::Manifest => client.get(&url).header(reqwest::header::ACCEPT, ACCEPT),
+                None => client.get(&url),
+            };
+            request = request.timeout(self.network.request_timeout);
             if let Some(authorization) = &authorization {
                 request = authorization.apply(request);
             }
             let response = request.send().await.map_err(|e| self.network.failure(&host.name, e))?;
             let name = host.name.clone();
             match response.status().as_u16() {
-                200 => return read_body(&self.network, &host.name, part, response, limit).await,
+                status if ask.is_done(status) => {
+                    return read_body(&self.network, &host.name, part, response, limit).await;
+                }
                 401 if !challenged => {
                     challenged = true;
                     let mut login = cell.lock().await;
@@ -273,15 +330,16 @@ impl Registry {
                         continue;
                     }
                     let credential = self.credentials.of(&host.name).await?;
-                    let ask = auth::Login {
+                    let login_as = auth::Login {
                         network: &self.network,
                         client: &client,
                         host: &host.name,
                         way,
                         repository: &repository,
+                        actions: ask.actions(),
                         credential: credential.as_ref(),
                     };
-                    let answer = ask.answer(response.headers()).await?;
+                    let answer = login_as.answer(response.headers()).await?;
                     if answer.is_none() {
                         return Err(Failure::Denied {
                             host: name,
@@ -330,10 +388,22 @@ impl Registry {
     }
 }
 
-fn read_manifest(answer: &Answer) -> Result<Manifest, Failure> {
+/// The last part of a manifest's path.
+fn place_of(reference: &Reference) -> &str {
+    match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => digest.as_str(),
+        (None, tag) => tag.unwrap_or("latest"),
+    }
+}
+
+fn media_type(answer: &Answer) -> String {
     let content_type = answer.headers.get(reqwest::header::CONTENT_TYPE);
     let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default();
-    Manifest::read(&answer.body, content_type.split(';').next().unwrap_or_default().trim())
+    content_type.split(';').next().unwrap_or_default().trim().to_owned()
+}
+
+fn read_manifest(answer: &Answer) -> Result<Manifest, Failure> {
+    Manifest::read(&answer.body, &media_type(answer))
 }
 
 fn verified(host: &Host, part: Part, expected: ImageDigest, content: &[u8]) -> Result<ImageDigest, Failure> {

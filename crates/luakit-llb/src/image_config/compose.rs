@@ -29,6 +29,7 @@ pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Pl
     let base = image.and_then(|image| base_of(graph, image, platform, pins));
     let mut root = base.unwrap_or_else(|| empty_image(platform));
     root.remove("created");
+    name_platform(&mut root, platform);
     let mut config = take_object(&mut root, "config");
     config.remove("OnBuild");
     for change in changes {
@@ -105,6 +106,17 @@ fn set_platform(root: &mut Object, platform: &Platform) {
     if !platform.variant().is_empty() {
         root.insert("variant".to_owned(), platform.variant().into());
     }
+}
+
+/// Writes a base's platform in its normal form, with the variant that was asked for: some images say `arm64` and `v8`,
+/// some don't say which `arm` they are for.
+fn name_platform(root: &mut Object, asked: &Platform) {
+    let part = |key: &str| root.get(key).and_then(Value::as_str).unwrap_or_default();
+    let Some(own) = Platform::of_config(part("os"), part("architecture"), part("variant")) else {
+        return;
+    };
+    let is_asked = (own.os(), own.arch()) == (asked.os(), asked.arch()) && !asked.variant().is_empty();
+    set_platform(root, if is_asked { asked } else { &own });
 }
 
 /// A composed config for another target, where it is the target that decides its platform. What is no config, or says a
@@ -309,7 +321,16 @@ mod tests {
         "rootfs":{"type":"layers","diff_ids":["sha256:aa"]},"history":[{"created_by":"x"}]}"#;
 
     fn check(change: impl FnOnce(&mut Graph, State) -> State, overlay: &ConfigOverlay) -> String {
-        let target = Platform::linux_amd64();
+        let root = composed(BASE, &Platform::linux_amd64(), change, overlay);
+        format!("{root:#}")
+    }
+
+    fn composed(
+        base: &str,
+        target: &Platform,
+        change: impl FnOnce(&mut Graph, State) -> State,
+        overlay: &ConfigOverlay,
+    ) -> Value {
         let reference: crate::Reference = "alpine".parse().unwrap();
         let mut pins = Pins::new();
         pins.insert_image(
@@ -317,7 +338,7 @@ mod tests {
             target.clone(),
             ResolvedImage {
                 digest: format!("sha256:{}", "1".repeat(64)).parse().ok(),
-                config: BASE.into(),
+                config: base.into(),
             },
         );
         let mut graph = Graph::new();
@@ -334,9 +355,23 @@ mod tests {
             at,
         );
         let state = change(&mut graph, image);
-        let bytes = compose(&graph, state, overlay, &target, &pins);
-        let root: Value = serde_json::from_slice(&bytes).unwrap();
-        format!("{root:#}")
+        let bytes = compose(&graph, state, overlay, target, &pins);
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    #[test]
+    fn a_platform_is_named_as_it_was_asked_for() {
+        let named = |base: &str, target: &str| {
+            let target = target.parse().unwrap();
+            let root = composed(base, &target, |_, s| s, &ConfigOverlay::default());
+            format!("{} {} {}", root["os"], root["architecture"], root["variant"])
+        };
+        let v8 = r#"{"os":"linux","architecture":"arm64","variant":"v8"}"#;
+        assert_eq!(named(v8, "linux/arm64"), r#""linux" "arm64" null"#);
+        let arm = r#"{"os":"linux","architecture":"arm"}"#;
+        assert_eq!(named(arm, "linux/arm/v6"), r#""linux" "arm" "v6""#);
+        let other = r#"{"os":"linux","architecture":"x86_64"}"#;
+        assert_eq!(named(other, "linux/arm/v7"), r#""linux" "amd64" null"#);
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub(super) fn exec(
     inputs: &mut Inputs<'_>,
     options: &Options<'_>,
 ) -> Wire {
+    let filled = options.run_defaults.map(|defaults| defaults.lay_under(exec));
+    let exec = filled.as_ref().unwrap_or(exec);
     let run = &exec.run;
     let mut needs = vec![caps::EXEC_META_BASE];
     let mounts = mount_messages(exec, inputs, &mut needs);
@@ -65,7 +67,7 @@ pub(super) fn exec(
     let message = pb::ExecOp {
         meta: Some(meta(run, inherited)),
         mounts,
-        network: match run.network {
+        network: match run.network.unwrap_or_default() {
             Network::Sandbox => pb::NetMode::Unset,
             Network::Host => pb::NetMode::Host,
             Network::None => pb::NetMode::None,
@@ -191,7 +193,10 @@ fn add_run_caps(run: &Run, metadata: &Metadata, needs: &mut Vec<&'static str>) {
         (run.valid_exit_codes.is_some(), caps::EXEC_VALID_EXIT_CODE),
         (!run.ulimits.is_empty(), caps::EXEC_META_ULIMIT),
         (metadata.resources.is_some(), caps::EXEC_META_LINUX_RESOURCES),
-        (run.network != Network::Sandbox, caps::EXEC_META_NETWORK),
+        (
+            run.network.unwrap_or_default() != Network::Sandbox,
+            caps::EXEC_META_NETWORK,
+        ),
         (run.security == Security::Insecure, caps::EXEC_META_SECURITY),
         (run.proxy.is_some(), caps::EXEC_META_PROXY),
         (!run.secrets.is_empty(), caps::EXEC_MOUNT_SECRET),

@@ -10,12 +10,14 @@ mod exec;
 mod file;
 pub(crate) mod go_json;
 mod inherit;
+mod run_defaults;
 mod source;
 mod writer;
 
 use luakit_proto::pb;
 
 pub use encode::{encode_op, op_digest};
+pub use run_defaults::RunDefaults;
 pub use source::CONTEXT;
 
 use crate::definition::Definition;
@@ -24,6 +26,7 @@ use crate::op::Op;
 use crate::pins::Pins;
 use crate::platform::Platform;
 use crate::state::{Output, State};
+use crate::vertex_set::VertexSet;
 use inherit::Inheritance;
 use writer::Writer;
 
@@ -38,6 +41,36 @@ pub struct Options<'a> {
     pub local_unique: &'a str,
     /// The context's ignore patterns: they come before those of a script's own.
     pub context_excludes: &'a [String],
+    /// What runs get that don't say themselves.
+    pub run_defaults: Option<&'a RunDefaults>,
+    /// What runs again though its result is cached.
+    pub no_cache: NoCache<'a>,
+    /// Whether engines look images up anew that a script leaves to them.
+    pub pull: bool,
+}
+
+/// Which runs and changes of files are done again though their results are cached. Sources and merges are not: what
+/// they give depends on nothing but what they name.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum NoCache<'a> {
+    /// Those that the script says.
+    #[default]
+    AsWritten,
+    /// Those of these vertices too.
+    Vertices(&'a VertexSet),
+    /// All.
+    Everything,
+}
+
+impl NoCache<'_> {
+    fn covers(self, id: VertexId, op: &Op) -> bool {
+        let can = matches!(op, Op::Exec(_) | Op::File(_));
+        match self {
+            Self::AsWritten => false,
+            Self::Vertices(set) => can && set.contains(id),
+            Self::Everything => can,
+        }
+    }
 }
 
 /// What one vertex is on the wire.
@@ -125,6 +158,9 @@ impl Marshaller<'_> {
             Op::Diff { lower, upper } => diff(lower.map(|o| self.input(o)), upper.map(|o| self.input(o))),
         };
         let index = self.writer.add(wire, &vertex.metadata, vertex.stack);
+        if self.options.no_cache.covers(id, &vertex.op) {
+            self.writer.ignore_cache(index);
+        }
         if let Some(slot) = self.written.get_mut(id.0 as usize) {
             *slot = Some(index);
         }

@@ -72,8 +72,8 @@ pub(super) fn source(source: &Source, options: &Options<'_>) -> Wire {
 fn image(source: &ImageSource, options: &Options<'_>) -> Wire {
     let mut a = Attributes::new(caps::SOURCE_IMAGE);
     match source.resolve_mode {
-        ResolveMode::Default => {}
-        ResolveMode::ForcePull => {
+        ResolveMode::Default if !options.pull => {}
+        ResolveMode::Default | ResolveMode::ForcePull => {
             a.set("image.resolvemode", "pull").cap(caps::SOURCE_IMAGE_RESOLVE_MODE);
         }
         ResolveMode::PreferLocal => {

@@ -103,6 +103,16 @@ impl<'a> Writer<'a> {
         self.ops.len() - 1
     }
 
+    /// Has an op done again though its result is cached.
+    pub(super) fn ignore_cache(&mut self, op: usize) {
+        if let Some(written) = self.ops.get_mut(op) {
+            written.metadata.overlay(&Metadata {
+                ignore_cache: true,
+                ..Metadata::default()
+            });
+        }
+    }
+
     pub(super) fn digest(&self, op: usize) -> &str {
         self.ops.get(op).map_or("", |written| &written.digest)
     }

@@ -31,8 +31,8 @@ pub struct Run {
     pub secrets: Vec<Secret>,
     /// SSH agent sockets, in script order.
     pub ssh: Vec<SshMount>,
-    /// The network that the process sees.
-    pub network: Network,
+    /// The network that the process sees; `None` leaves it to the build.
+    pub network: Option<Network>,
     /// How far the process is locked up.
     pub security: Security,
     /// The host name that the process sees.
@@ -64,7 +64,7 @@ impl Run {
             mounts: Vec::new(),
             secrets: Vec::new(),
             ssh: Vec::new(),
-            network: Network::default(),
+            network: None,
             security: Security::default(),
             hostname: None,
             valid_exit_codes: None,
@@ -223,6 +223,28 @@ pub struct Ulimit {
     pub soft: i64,
     /// What it may be raised to; -1 is unlimited.
     pub hard: i64,
+}
+
+impl Ulimit {
+    /// The names that `ulimit` and Docker know.
+    pub const NAMES: &'static [&'static str] = &[
+        "as",
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "locks",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rss",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
+    ];
 }
 
 /// Proxies for a process.

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "not every test binary uses all of it")]
 
-use luakit_llb::marshal::{Options, marshal};
+use luakit_llb::marshal::{NoCache, Options, marshal};
 use luakit_llb::op::{
     CacheSharing, Command, Copy, FileAction, ImageSource, LocalSource, Mkdir, Mount, MountKind, Owner, OwnerId,
     ResolveMode, Run, Secret, SecretFile,
@@ -141,6 +141,9 @@ impl Script {
             pins,
             local_unique: "test",
             context_excludes: &[],
+            run_defaults: None,
+            no_cache: NoCache::AsWritten,
+            pull: false,
         };
         marshal(&self.graph, state, &options)
     }
@@ -211,7 +214,7 @@ pub(crate) fn app(script: &mut Script) -> State {
             env: Some("TOKEN".to_owned()),
             optional: false,
         }];
-        run.network = luakit_llb::op::Network::None;
+        run.network = Some(luakit_llb::op::Network::None);
     });
     let touched = script.graph.run_output(built, "/fixtures").unwrap();
     let built = script.describe(built, "build \"the app\"");

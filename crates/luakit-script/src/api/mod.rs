@@ -6,6 +6,7 @@
 
 mod args;
 mod codec;
+mod contexts;
 mod decode;
 mod export;
 mod files;
@@ -18,6 +19,7 @@ mod sources;
 pub mod table;
 
 pub(crate) use self::args::{predefined as predefined_arg, warn_unread};
+pub(crate) use self::contexts::warn_unused as warn_unused_contexts;
 pub(crate) use self::objects::{comes_before, unordered};
 
 use std::rc::Rc;

@@ -78,9 +78,10 @@ fn fill(call: &mut Call<'_>, run: &mut Run) -> Result<()> {
         }
     }
     run.network = match call.option("network")? {
-        Some("host") => Network::Host,
-        Some("none") => Network::None,
-        _ => Network::Sandbox,
+        Some("host") => Some(Network::Host),
+        Some("none") => Some(Network::None),
+        Some(_) => Some(Network::Sandbox),
+        None => None,
     };
     run.security = match call.option("security")? {
         Some("insecure") => Security::Insecure,
@@ -168,35 +169,15 @@ fn extra_hosts(call: &mut Call<'_>) -> Result<Vec<ExtraHost>> {
     Ok(hosts.into_iter().map(|(host, ip)| ExtraHost { host, ip }).collect())
 }
 
-/// The names that `ulimit` and Docker know.
-const ULIMITS: &[&str] = &[
-    "as",
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-];
-
 fn ulimits(call: &mut Call<'_>) -> Result<Vec<Ulimit>> {
     let given: Vec<(String, Arg)> = call.option("ulimits")?.unwrap_or_default();
     let mut ulimits = Vec::with_capacity(given.len());
     for (name, limit) in given {
-        if !ULIMITS.contains(&name.as_str()) {
+        if !Ulimit::NAMES.contains(&name.as_str()) {
             let mut wrong = call.bad_option("ulimits", format_args!("has the unknown limit `{name}`"));
-            wrong.hint = Some(match luakit_diagnostic::nearest(&name, ULIMITS.iter().copied()) {
+            wrong.hint = Some(match luakit_diagnostic::nearest(&name, Ulimit::NAMES.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known: {}", ULIMITS.join(", ")),
+                None => format!("known: {}", Ulimit::NAMES.join(", ")),
             });
             return Err(wrong.into());
         }

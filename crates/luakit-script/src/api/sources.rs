@@ -6,6 +6,7 @@ use luakit_llb::op::{Differ, GitSource, HttpSource, ImageSource, LocalSource, Oc
 use luakit_llb::reference::ReferenceError;
 use mlua::Result;
 
+use super::contexts;
 use super::decode::{Call, Options, Out, clean, quoted};
 use crate::error::Subject;
 
@@ -27,6 +28,9 @@ pub(super) fn image(call: &mut Call<'_>) -> Result<Out> {
         layer_limit: call.option("layer_limit")?,
         checksum: call.option("checksum")?,
     };
+    if let Some(state) = contexts::instead_of_image(call, &image)? {
+        return Ok(Out::State(state));
+    }
     call.hold(text.len())?;
     let at = call.at();
     Ok(Out::State(call.graph().image(image, at)))
@@ -99,6 +103,9 @@ pub(super) fn local(call: &mut Call<'_>) -> Result<Out> {
             None => None,
         },
     };
+    if let Some(state) = contexts::instead_of_local(call, &local)? {
+        return Ok(Out::State(state));
+    }
     let text = |list: &[String]| list.iter().map(String::len).sum::<usize>();
     call.hold(text(&local.include) + text(&local.exclude) + text(&local.follow_paths))?;
     let at = call.at();

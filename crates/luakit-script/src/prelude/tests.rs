@@ -40,6 +40,7 @@ fn input(body: &str) -> Input {
         script: script.into_bytes(),
         loader: Arc::new(NoFiles),
         args: BTreeMap::new(),
+        contexts: crate::NamedContexts::default(),
         target_platform: Platform::linux_amd64(),
         build_platform: Platform::linux_amd64(),
         limits: Limits::default(),
@@ -82,6 +83,9 @@ fn described(expression: &str) -> String {
         pins: &pins,
         local_unique: "",
         context_excludes: &[],
+        run_defaults: None,
+        no_cache: marshal::NoCache::AsWritten,
+        pull: false,
     };
     let definition = marshal::marshal(&evaluation.graph, export.state, &options);
     let mut digests: Vec<String> = Vec::new();

@@ -146,6 +146,7 @@ fn finish(build: &Build) -> Result<Evaluation, Failure> {
         return Err(report::no_export(build));
     }
     api::warn_unread(build);
+    api::warn_unused_contexts(build);
     Ok(Evaluation {
         graph: build.graph.take(),
         exports: build.exports.take(),

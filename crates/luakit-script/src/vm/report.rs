@@ -61,6 +61,32 @@ fn failed(error: ScriptError, diagnostic: Diagnostic) -> Failure {
     }
 }
 
+/// Whether the VM could not have what it asked for: the limit's share is used up, or it could never be had.
+fn is_out_of_memory(message: &str) -> bool {
+    message == "not enough memory" || message == "table overflow" || message.starts_with("memory allocation error")
+}
+
+/// Whether an operator met nil.
+fn works_with_nil(message: &str) -> bool {
+    let operator = [
+        "attempt to concatenate ",
+        "attempt to perform arithmetic ",
+        "attempt to compare ",
+    ];
+    operator.iter().any(|start| message.starts_with(start)) && message.split([' ', ')']).any(|word| word == "nil")
+}
+
+/// Whether the first instruction of a file is a Dockerfile's.
+fn is_dockerfile(file: &SourceFile) -> bool {
+    let text = String::from_utf8_lossy(&file.data);
+    let first = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with('#'));
+    let word = first.and_then(|line| line.split_whitespace().next());
+    word.is_some_and(|word| word.eq_ignore_ascii_case("FROM") || word.eq_ignore_ascii_case("ARG"))
+}
+
 fn limit_diagnostic(limit: Limit) -> Diagnostic {
     let (code, flag) = match limit {
         Limit::Time(_) => ("timeout", "--timeout"),
@@ -167,6 +193,9 @@ impl Report<'_> {
                     diagnostic.hint = Some(hint.to_owned());
                 }
             }
+            if is_dockerfile(&file) {
+                diagnostic.hint = Some("this looks like a Dockerfile; in Lua, `FROM` is `bk.image(ref)`".to_owned());
+            }
             diagnostic.span = Some(found.unwrap_or_else(|| Span::line(file, line)));
         }
         (ScriptError::Syntax { message }, diagnostic)
@@ -175,7 +204,7 @@ impl Report<'_> {
     /// A message of Lua's own, or what the script gave `error`.
     fn text(&self, text: &str) -> (ScriptError, Diagnostic) {
         let (place, message) = raised::places(self.build, text);
-        if message == "not enough memory" {
+        if is_out_of_memory(message) {
             return self.limit(Limit::Memory(self.build.input.limits.memory));
         }
         if message == "stack overflow" || message == "C stack overflow" || message.starts_with("stack overflow (") {
@@ -199,6 +228,9 @@ impl Report<'_> {
             diagnostic.hint = Some("a function is called with `()` first".to_owned());
         } else if names_nil(message) {
             self.explain_nil(message, line, &tokens, &mut diagnostic);
+            if works_with_nil(message) && diagnostic.notes.is_empty() && diagnostic.hint.is_none() {
+                diagnostic.hint = Some("a value here is nil: was a `bk.arg` without a default not given?".to_owned());
+            }
         } else if let Some(method) = quoted_after(message, "attempt to call missing method ") {
             diagnostic.span = tokens
                 .subject(line, None, &Subject::Field(method.to_owned()))

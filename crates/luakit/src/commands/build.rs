@@ -3,23 +3,27 @@
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use luakit_buildkit::{BuildRequest, DockerStore, Export, ExportKind};
+use luakit_buildkit::{BuildRequest, ConnectError, DockerStore, Engine, Export, ExportKind};
 use luakit_diagnostic::Diagnostic;
-use luakit_frontend::Selection;
+use luakit_frontend::{Plan, Selection};
 use luakit_llb::Platform;
 use luakit_llb::definition::check_size;
+use luakit_script::NamedContexts;
 
 use crate::definition::record;
-use crate::engine::{EngineArgs, build, connect, exports};
+use crate::engine::build::Job;
+use crate::engine::connect::Part;
+use crate::engine::{EngineArgs, build, connect, demands, exports, nodes};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::flags::{local, output};
+use crate::options::{BuildOptions, consent, epoch};
 use crate::output_file;
 use crate::outputs::{self, OutputArgs};
 use crate::printer::Printer;
 use crate::resolution::ResolutionArgs;
 use crate::runtime;
-use crate::script::{CONTEXT, ScriptArgs, local_unique};
+use crate::script::{CONTEXT, ScriptArgs, local_unique, planning_failure};
 
 /// Build a script; without a destination, write its definition for `luakit solve` or `buildctl build`
 #[derive(Debug, clap::Args)]
@@ -41,6 +45,8 @@ pub(crate) struct Args {
     tag: Vec<String>,
     #[command(flatten)]
     outputs: OutputArgs,
+    #[command(flatten)]
+    options: BuildOptions,
     #[command(flatten)]
     engine: EngineArgs,
     /// What tells this build's local directories from those of others on an engine [default: derived from the
@@ -107,35 +113,46 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             dir.display()
         )));
     }
+    let contexts = args.options.contexts()?;
+    let named = contexts.named.clone();
+    let mut attachments = args.engine.attach.attachments(&environment)?;
+    contexts.offer(&mut locals, &mut attachments.stores)?;
+    let source_policy = args.engine.attach.source_policy(&environment)?;
+    epoch::apply(&mut exports, args.script.args()?.get(epoch::NAME).map(String::as_str))?;
     let unique = args.local_unique.clone().unwrap_or_else(|| local_unique(&locals));
-    let settings = args.script.marshal_settings(Some(&unique))?;
+    let mut settings = args.script.marshal_settings(Some(&unique))?;
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     runtime::build(async {
-        let engine = connect::connect(&args.engine.choice, args.script.platform.first(), &environment, printer).await;
-        if engine.is_err() {
+        let platforms = &args.script.platform;
+        let connected = connect::builder(&args.engine.choice, platforms, &environment, printer).await;
+        if connected.is_err() {
             // What is wrong with the script is the user's to mend first.
-            args.script.plan(selection, printer)?;
+            args.script
+                .plan_on(&Platform::linux_amd64(), selection, &named, printer)?;
         }
-        let engine = engine?;
-        let workers = engine.workers().await;
-        let workers =
-            workers.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
-        let own = workers.into_iter().flat_map(|worker| worker.platforms).next();
-        let machine = own.unwrap_or_else(Platform::linux_amd64);
-        let mut plan = args.script.plan_on(&machine, selection, printer)?;
+        let (mut builder, first) = connected?;
+        let workers = first.engine.workers().await.map_err(no_answer)?;
+        args.options.apply(&mut settings, Some(workers))?;
+        let machine = machine(&first.engine).await?;
+        let mut plan = args.script.plan_on(&machine, selection, &named, printer)?;
+        check_options(args, &plan)?;
         plan.label(&args.outputs.labels());
-        let references = args.resolution.references(&args.script, &plan)?;
+        let mut entitlements = args.engine.allow.clone();
+        entitlements.extend(args.options.entitlement().map(str::to_owned));
+        consent::ask(plan.entitlements(&settings.run_defaults), &mut entitlements, printer);
+        let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
+        let parts = builder.parts(&platforms).await?;
         exports::warn(specs, &exports, printer);
-        let platforms = plan.planned().count();
-        outputs::check::engine(&engine, &exports, &caches.exports, platforms)?;
-        let attributes = wanted.attributes(engine.attests(), !environment.no_default_attestations)?;
+        let attests = parts.iter().all(|part| part.engine.attests());
+        let attributes = wanted.attributes(attests, !environment.no_default_attestations)?;
         let asked = wanted.is_asked_for();
-        let loading = outputs::loading(&mut exports, specs, &engine, platforms, asked, &environment).await?;
+        let count = platforms.len();
+        let loading = outputs::loading(&mut exports, specs, &first.engine, count, asked, &environment).await?;
         let by_digest = match &loading {
             Some(loading) => loading.by_digest,
-            None => is_known_by_digest(engine.docker_store(), &exports),
+            None => is_known_by_digest(first.engine.docker_store(), &exports),
         };
-        let several = platforms > 1;
+        let several = platforms.len() > 1;
         let annotations = plan.annotations().flat_map(|(platform, annotations)| {
             let platform = several.then_some(platform);
             annotations
@@ -146,19 +163,45 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             locals,
             exports: exports::annotate(exports, annotations),
             registries: args.resolution.registries.access(&environment)?,
-            entitlements: args.engine.allow.clone(),
+            entitlements,
+            source_policy,
+            pull: args.options.pull(),
+            attachments,
             cache_imports: caches.imports,
             cache_exports: caches.exports,
             attributes,
             ..BuildRequest::default()
         };
-        results.forget_earlier()?;
-        let build = build::plan(&engine, request, &plan, &references, &settings, progress, printer);
-        let response = match loading {
-            Some(loading) => loading.beside(build).await?,
-            None => build.await?,
-        };
-        results.write(&response, by_digest, printer)
+        for part in &parts {
+            demands::check(&part.engine, &request, &part.platforms).await?;
+        }
+        if parts.len() > 1 {
+            nodes::check(&request, &parts, printer)?;
+        }
+        let mut plans = plans(args, selection, &named, (plan, &machine, &first), parts)
+            .await?
+            .into_iter();
+        if plans.len() > 1 {
+            let registry = |insecure: &[String]| {
+                let registries = &args.resolution.registries;
+                registries.registry_with_insecure(&environment, insecure)
+            };
+            results.forget_earlier()?;
+            let response = nodes::build(plans.collect(), request, registry, &settings, progress, printer).await?;
+            return results.write(&response, true, printer);
+        }
+        if let Some((part, job)) = plans.next() {
+            let workers = part.engine.workers().await.map_err(no_answer)?;
+            demands::warn_unstored(&part.engine, workers, &request.exports, printer);
+            results.forget_earlier()?;
+            let build = build::plan(&part.engine, request, &job, &settings, progress, printer);
+            let response = match loading {
+                Some(loading) => loading.beside(build).await?,
+                None => build.await?,
+            };
+            results.write(&response, by_digest, printer)?;
+        }
+        Ok(())
     })?
 }
 
@@ -166,6 +209,54 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
 fn is_known_by_digest(store: Option<DockerStore>, exports: &[Export]) -> bool {
     let stored = |export: &Export| matches!(export.kind, ExportKind::Image);
     store == Some(DockerStore::Containerd) && exports.iter().any(stored)
+}
+
+/// What only the evaluated script can tell of the options.
+fn check_options(args: &Args, plan: &Plan) -> Result<(), Failure> {
+    let checked = plan.check_targets(args.options.no_cache_targets());
+    checked.map_err(|e| planning_failure(e.into()))
+}
+
+/// What each part is built from: the plan, cut to the part's platforms; made anew for a node of another platform, for
+/// which `bk.build_platform` is another.
+async fn plans(
+    args: &Args,
+    selection: Selection<'_>,
+    contexts: &NamedContexts,
+    (plan, machine, first): (Plan, &Platform, &Part),
+    parts: Vec<Part>,
+) -> Result<Vec<(Part, Job)>, Failure> {
+    let mut plan = Some(plan);
+    let mut plans = Vec::with_capacity(parts.len());
+    for part in parts {
+        let own = if part.node == first.node {
+            machine.clone()
+        } else {
+            self::machine(&part.engine).await?
+        };
+        let mut plan = if let Some(plan) = plan.take_if(|_| own == *machine) {
+            plan
+        } else {
+            let mut again = args.script.plan_again_on(&own, machine, selection, contexts)?;
+            again.label(&args.outputs.labels());
+            again
+        };
+        plan.retain(|_, platform| part.platforms.contains(platform));
+        let references = args.resolution.references(&args.script, &plan)?;
+        plans.push((part, Job { plan, references }));
+    }
+    Ok(plans)
+}
+
+/// What an engine's machine is.
+async fn machine(engine: &Engine) -> Result<Platform, Failure> {
+    let workers = engine.workers().await.map_err(no_answer)?;
+    let own = workers.iter().flat_map(|worker| &worker.platforms).next();
+    Ok(own.cloned().unwrap_or_else(Platform::linux_amd64))
+}
+
+fn no_answer(error: ConnectError) -> Failure {
+    Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()))
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
@@ -181,10 +272,15 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
         ));
     }
     let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
-    let mut plan = args.script.plan(selection, printer)?;
+    let contexts = args.options.contexts()?;
+    let mut plan = args
+        .script
+        .plan_on(&Platform::linux_amd64(), selection, &contexts.named, printer)?;
+    check_options(args, &plan)?;
     args.script.keep_one_platform(&mut plan, "definition", printer)?;
     plan.label(&args.outputs.labels());
-    let settings = args.script.marshal_settings(args.local_unique.as_deref())?;
+    let mut settings = args.script.marshal_settings(args.local_unique.as_deref())?;
+    args.options.apply(&mut settings, None)?;
     let pins = args
         .resolution
         .pins(&args.script, &plan, &Environment::read()?, printer)?;

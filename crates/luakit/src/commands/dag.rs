@@ -52,7 +52,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
 
 /// The one output, as text of its format.
 fn render(script: &ScriptArgs, plan: &Plan, format: Format, filter: Filter) -> Result<String, Failure> {
-    let outputs = plan.outputs(&Pins::new(), &script.marshal_settings(None)?);
+    let outputs = plan.outputs(&Pins::new(), &script.marshal_settings(Some(""))?);
     let Some(mut output) = outputs.into_iter().next() else {
         return Err(Failure::usage("there is nothing to show"));
     };

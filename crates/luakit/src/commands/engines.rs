@@ -113,11 +113,11 @@ async fn ask(endpoint: &Endpoint) -> Result<Answer, String> {
         .workers()
         .await
         .map_err(failed)?
-        .into_iter()
-        .flat_map(|w| w.platforms)
+        .iter()
+        .flat_map(|w| &w.platforms)
     {
-        if !platforms.contains(&platform) {
-            platforms.push(platform);
+        if !platforms.contains(platform) {
+            platforms.push(platform.clone());
         }
     }
     let docker = match endpoint {

@@ -7,11 +7,12 @@ use luakit_buildkit::{BuildRequest, PlatformDefinition};
 use luakit_llb::{Definition, Platform};
 
 use crate::definition::retarget;
-use crate::engine::{EngineArgs, build, connect, exports};
+use crate::engine::{EngineArgs, build, connect, demands, exports};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
 use crate::flags::{local, output, platform};
-use crate::outputs::{self, SolveArgs};
+use crate::options::epoch;
+use crate::outputs::SolveArgs;
 use crate::printer::Printer;
 use crate::resolution::RegistryArgs;
 use crate::runtime;
@@ -47,10 +48,13 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     args.outputs.check()?;
     let environment = Environment::read()?;
     let progress = args.engine.progress.setup(&environment, printer)?;
-    let exports = exports::prepare(&args.output, &args.tag, printer)?;
+    let mut exports = exports::prepare(&args.output, &args.tag, printer)?;
     let caches = args.outputs.caches()?;
     let results = args.outputs.results(&args.output)?;
     let locals = local::by_name(&args.engine.local)?;
+    let attachments = args.engine.attach.attachments(&environment)?;
+    let source_policy = args.engine.attach.source_policy(&environment)?;
+    epoch::apply(&mut exports, environment.source_date_epoch.as_deref())?;
     let definition = read_definition()?;
     runtime::build(async {
         let (mut definition, record) =
@@ -60,7 +64,6 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         }
         let platform = record.as_ref().map(|record| &record.platform);
         let engine = connect::connect(&args.engine.choice, platform, &environment, printer).await?;
-        outputs::check::engine(&engine, &exports, &caches.exports, 1)?;
         exports::warn(&args.output, &exports, printer);
         let annotations = record.iter().flat_map(|record| &record.annotations);
         let annotations = annotations.map(|(key, value)| (None, key.as_str(), value.as_str()));
@@ -72,6 +75,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             cache_imports: caches.imports,
             cache_exports: caches.exports,
             attributes: args.outputs.attributes(),
+            attachments,
+            source_policy,
             ..BuildRequest::default()
         };
         let definition = PlatformDefinition {
@@ -79,6 +84,16 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             definition,
             image_config: record.map(|record| record.config.into_bytes()),
         };
+        let platforms: Vec<Platform> = definition.platform.iter().cloned().collect();
+        demands::check(&engine, &request, &platforms).await?;
+        let workers = engine.workers().await;
+        let workers = workers.map_err(|e| {
+            Failure::new(
+                Kind::NoEngine,
+                luakit_diagnostic::Diagnostic::error("no-engine", e.to_string()),
+            )
+        })?;
+        demands::warn_unstored(&engine, workers, &request.exports, printer);
         let response = build::definition(&engine, request, definition, progress, printer).await?;
         results.write(&response, false, printer)
     })?

@@ -19,7 +19,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let plan = args.script.plan(Selection::Every, printer)?;
-    let settings = args.script.marshal_settings(None)?;
+    let settings = args.script.marshal_settings(Some(""))?;
     let mut report = String::new();
     // Writing to a String can't fail.
     for output in plan.outputs(&Pins::new(), &settings) {

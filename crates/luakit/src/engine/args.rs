@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::attach::AttachArgs;
 use super::choice::EngineChoice;
 use crate::flags::{entitlement, local};
 use crate::progress::ProgressArgs;
@@ -15,6 +16,8 @@ pub(crate) struct EngineArgs {
     /// Let the build do more than it may by itself: `network.host`, `security.insecure`, `device` or `device=NAME`
     #[arg(long, value_name = "ENTITLEMENT", value_parser = entitlement::parse)]
     pub(crate) allow: Vec<String>,
+    #[command(flatten)]
+    pub(crate) attach: AttachArgs,
     #[command(flatten)]
     pub(crate) progress: ProgressArgs,
     #[command(flatten)]
@@ -36,6 +39,7 @@ impl EngineArgs {
             (choice.tlsservername.is_some(), "--tlsservername"),
             (choice.tlsdir.is_some(), "--tlsdir"),
         ];
-        given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag)
+        let own = given.into_iter().find(|(given, _)| *given).map(|(_, flag)| flag);
+        own.or_else(|| self.attach.given())
     }
 }

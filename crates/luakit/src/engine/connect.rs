@@ -1,6 +1,6 @@
 //! Which engine builds, and what to say when none answers.
 
-use luakit_buildkit::engines::{Candidate, Discovery, Node, NodePlatforms, assign};
+use luakit_buildkit::engines::{Candidate, Discovery, Node, NodePlatforms, Source, assign, assign_declared};
 use luakit_buildkit::{Engine, SetupError};
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::Platform;
@@ -14,6 +14,25 @@ use crate::printer::Printer;
 const INSTALL: &str = "start Docker (docs.docker.com/engine/install), or BuildKit (github.com/moby/buildkit) and name it \
                        with `--addr` or `BUILDKIT_HOST`; `luakit engines` lists what there is";
 
+/// The engines of whoever builds: one, or the nodes of a builder. Those that nobody needs are not asked.
+pub(crate) struct Builder {
+    source: Source,
+    nodes: Vec<Node>,
+    known: Vec<NodePlatforms>,
+    engines: Vec<Option<Engine>>,
+}
+
+/// A node's part of a build.
+#[derive(Clone)]
+pub(crate) struct Part {
+    /// The node's name.
+    pub(crate) node: String,
+    /// The node.
+    pub(crate) engine: Engine,
+    /// What it builds; nothing if nothing was asked for.
+    pub(crate) platforms: Vec<Platform>,
+}
+
 /// Connects to the first engine that answers; of a builder with several nodes, to the one for `platform`.
 pub(crate) async fn connect(
     args: &EngineChoice,
@@ -21,21 +40,33 @@ pub(crate) async fn connect(
     environment: &Environment,
     printer: &Printer,
 ) -> Result<Engine, Failure> {
-    let discovery = args.discovery(environment)?;
-    first(&discovery, platform, printer).await
+    let (_, part) = builder(args, platform.map_or(&[], std::slice::from_ref), environment, printer).await?;
+    Ok(part.engine)
 }
 
-async fn first(discovery: &Discovery, platform: Option<&Platform>, printer: &Printer) -> Result<Engine, Failure> {
+/// The first builder that answers: that is, its nodes for `platforms`. The part is the first one's.
+pub(crate) async fn builder(
+    args: &EngineChoice,
+    platforms: &[Platform],
+    environment: &Environment,
+    printer: &Printer,
+) -> Result<(Builder, Part), Failure> {
+    let discovery = args.discovery(environment)?;
+    first(&discovery, platforms, printer).await
+}
+
+async fn first(discovery: &Discovery, platforms: &[Platform], printer: &Printer) -> Result<(Builder, Part), Failure> {
     let mut tried = Vec::new();
     let mut passed_over = Vec::new();
     for candidate in discovery.candidates() {
-        let source = &candidate.source;
-        let error = match connect_one(&candidate, platform).await {
-            Ok(engine) => {
+        let source = candidate.source.clone();
+        let error = match Builder::reach(candidate, platforms).await {
+            Ok((builder, part)) => {
                 for why in passed_over {
-                    printer.warning("engine-skipped", &format!("{why}; building on {}", engine.endpoint()));
+                    let message = format!("{why}; building on {}", part.engine.endpoint());
+                    printer.warning("engine-skipped", &message);
                 }
-                return Ok(engine);
+                return Ok((builder, part));
             }
             Err(Unreachable::Setup(error)) if source.is_named() => {
                 return Err(Failure::usage(format!("{source}: {error}")));
@@ -80,35 +111,79 @@ impl std::fmt::Display for Unreachable {
     }
 }
 
-async fn connect_one(candidate: &Candidate, platform: Option<&Platform>) -> Result<Engine, Unreachable> {
-    let nodes = candidate.nodes.as_ref().map_err(|e| Unreachable::Setup(e.clone()))?;
-    let wanted: Vec<Platform> = platform.into_iter().cloned().collect();
-    let mut known: Vec<NodePlatforms> = nodes.iter().map(declared).collect();
-    let mut engines: Vec<Option<Engine>> = vec![None; nodes.len()];
-    let settled = luakit_buildkit::engines::assign_declared(&wanted, &known);
-    let shares = match settled {
-        Some(shares) => shares,
-        None if nodes.len() == 1 => assign(&wanted, &known),
-        None => {
-            for ((node, known), engine) in nodes.iter().zip(&mut known).zip(&mut engines) {
-                let connected = reach(node).await?;
-                let workers = connected.workers().await.map_err(Unreachable::Connect)?;
-                known.workers = workers.into_iter().flat_map(|worker| worker.platforms).collect();
-                *engine = Some(connected);
-            }
-            assign(&wanted, &known)
-        }
-    };
-    let chosen = shares.first().map_or(0, |share| share.node);
-    if let Some(engine) = engines.get_mut(chosen).and_then(Option::take) {
-        return Ok(engine);
+impl Builder {
+    /// Connects to the nodes of a candidate that build `platforms`.
+    async fn reach(candidate: Candidate, platforms: &[Platform]) -> Result<(Self, Part), Unreachable> {
+        let nodes = candidate.nodes.map_err(Unreachable::Setup)?;
+        let mut builder = Self {
+            source: candidate.source,
+            known: nodes.iter().map(declared).collect(),
+            engines: vec![None; nodes.len()],
+            nodes,
+        };
+        let mut parts = builder.divide(platforms).await?.into_iter();
+        let first = parts.next().ok_or_else(|| builder.empty())?;
+        Ok((builder, first))
     }
-    match nodes.get(chosen) {
-        Some(node) => reach(node).await,
-        None => Err(Unreachable::Setup(SetupError::Node {
-            node: candidate.source.to_string(),
+
+    /// Which node builds which of these platforms.
+    pub(crate) async fn parts(&mut self, platforms: &[Platform]) -> Result<Vec<Part>, Failure> {
+        let parts = self.divide(platforms).await;
+        parts.map_err(|error| no_engine(format!("{}: {error}", self.source)))
+    }
+
+    async fn divide(&mut self, platforms: &[Platform]) -> Result<Vec<Part>, Unreachable> {
+        let shares = if let Some(shares) = assign_declared(platforms, &self.known) {
+            shares
+        } else {
+            if self.nodes.len() > 1 {
+                self.ask_all().await?;
+            }
+            assign(platforms, &self.known)
+        };
+        let mut parts = Vec::with_capacity(shares.len());
+        for share in shares {
+            let engine = self.engine(share.node).await?;
+            let node = self.nodes.get(share.node).map(|node| node.name.clone());
+            parts.push(Part {
+                node: node.unwrap_or_default(),
+                engine,
+                platforms: share.platforms,
+            });
+        }
+        Ok(parts)
+    }
+
+    /// Asks every node what it runs, unless it has been asked.
+    async fn ask_all(&mut self) -> Result<(), Unreachable> {
+        for node in 0..self.nodes.len() {
+            let engine = self.engine(node).await?;
+            if let Some(known) = self.known.get_mut(node).filter(|known| known.workers.is_empty()) {
+                let workers = engine.workers().await.map_err(Unreachable::Connect)?;
+                known.workers = workers.iter().flat_map(|worker| worker.platforms.clone()).collect();
+            }
+        }
+        Ok(())
+    }
+
+    async fn engine(&mut self, node: usize) -> Result<Engine, Unreachable> {
+        if let Some(Some(engine)) = self.engines.get(node) {
+            return Ok(engine.clone());
+        }
+        let known = self.nodes.get(node).ok_or_else(|| self.empty())?;
+        let endpoint = known.endpoint.as_ref().map_err(|e| Unreachable::Setup(e.clone()))?;
+        let engine = Engine::connect(endpoint).await.map_err(Unreachable::Connect)?;
+        if let Some(slot) = self.engines.get_mut(node) {
+            *slot = Some(engine.clone());
+        }
+        Ok(engine)
+    }
+
+    fn empty(&self) -> Unreachable {
+        Unreachable::Setup(SetupError::Node {
+            node: self.source.to_string(),
             reason: "there are no nodes".to_owned(),
-        })),
+        })
     }
 }
 
@@ -117,11 +192,6 @@ fn declared(node: &Node) -> NodePlatforms {
         declared: node.platforms.clone(),
         workers: Vec::new(),
     }
-}
-
-async fn reach(node: &Node) -> Result<Engine, Unreachable> {
-    let endpoint = node.endpoint.as_ref().map_err(|e| Unreachable::Setup(e.clone()))?;
-    Engine::connect(endpoint).await.map_err(Unreachable::Connect)
 }
 
 #[cfg(test)]

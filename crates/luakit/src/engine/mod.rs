@@ -1,10 +1,16 @@
 //! What subcommands share that build: the choice of an engine, where results go, and how a failure is told.
 
 mod args;
+mod attach;
 pub(crate) mod build;
 pub(crate) mod choice;
 pub(crate) mod connect;
+pub(crate) mod demands;
+mod divide;
 pub(crate) mod exports;
+mod joint_index;
+mod node_events;
+pub(crate) mod nodes;
 mod report;
 
 pub(crate) use args::EngineArgs;

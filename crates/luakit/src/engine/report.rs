@@ -24,6 +24,21 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure
             let diagnostic = Diagnostic::error("not-allowed", error.to_string()).with_hint(hint);
             return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
         }
+        BuildError::MissingSecret { id, vertex } => {
+            let hint = format!("give it with `--secret id={id},src=FILE`");
+            let diagnostic = Diagnostic::error("missing-secret", error.to_string()).with_hint(hint);
+            return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
+        }
+        BuildError::MissingSsh { id, vertex } => {
+            let hint = match id.as_str() {
+                "default" => {
+                    "give the one that runs with `--ssh default`, or a key with `--ssh default=KEY`".to_owned()
+                }
+                id => format!("give it with `--ssh {id}=KEY`"),
+            };
+            let diagnostic = Diagnostic::error("missing-ssh", error.to_string()).with_hint(hint);
+            return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
+        }
         BuildError::LocalDir { .. } => return Failure::usage(error.to_string()),
         BuildError::Connect(_) => {
             return Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()));

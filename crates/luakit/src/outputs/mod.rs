@@ -8,7 +8,6 @@
 mod args;
 mod attests;
 mod caches;
-pub(crate) mod check;
 mod load;
 mod results;
 mod solve_args;

@@ -13,11 +13,16 @@ pub(crate) struct Places(Arc<Mutex<HashMap<String, String>>>);
 impl Places {
     /// Adds what a definition's source map says: of each step the innermost call.
     pub(crate) fn add(&self, definition: &Definition) {
+        self.add_as(definition, str::to_owned);
+    }
+
+    /// The same where steps are shown with other digests.
+    pub(crate) fn add_as(&self, definition: &Definition, shown: impl Fn(&str) -> String) {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (digest, found) in definition.sources() {
             if let Some(place) = found.first() {
                 let place = || format!("{}:{}", place.file, place.line);
-                places.entry(digest.to_owned()).or_insert_with(place);
+                places.entry(shown(digest)).or_insert_with(place);
             }
         }
     }

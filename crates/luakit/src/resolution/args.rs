@@ -78,7 +78,7 @@ impl ResolutionArgs {
             let registry = self.registries.registry(environment)?;
             let parallel = Network::default().parallel;
             let completed = block_on(complete(pins, &locked, &reached, &registry, parallel))?;
-            pins = completed.map_err(|e| Failure::several(Kind::Build, e.diagnostics()))?;
+            pins = completed.map_err(|e| Failure::several(Kind::Build, plan.unresolved(&e)))?;
         }
         for warning in platform_warnings(&pins) {
             printer.diagnostic(&warning);

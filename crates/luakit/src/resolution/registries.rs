@@ -28,6 +28,23 @@ impl RegistryArgs {
         ))
     }
 
+    /// The same, where these hosts may be reached without TLS, or with any certificate.
+    pub(crate) fn registry_with_insecure(
+        &self,
+        environment: &Environment,
+        insecure: &[String],
+    ) -> Result<Registry, Failure> {
+        let mut config = self.config(environment)?;
+        for host in insecure {
+            config.allow_insecure(host);
+        }
+        Ok(Registry::new(
+            config,
+            environment.docker_config.clone(),
+            network(environment),
+        ))
+    }
+
     /// The credentials and tokens of registries, for an engine that asks for them.
     pub(crate) fn access(&self, environment: &Environment) -> Result<Option<RegistryAccess>, Failure> {
         let Some(docker_config) = environment.docker_config.clone() else {

@@ -10,6 +10,7 @@ use luakit_script::Limits;
 use crate::environment;
 use crate::failure::{Failure, reason};
 use crate::flags::{build_arg, duration, platform, size};
+use crate::options::epoch;
 
 /// What a script is called unless it is named.
 const SCRIPT: &str = "build.lua";
@@ -101,7 +102,7 @@ impl ScriptArgs {
     }
 
     /// Build arguments by name. One that takes its value from an unset variable is not given; of several, the
-    /// last counts.
+    /// last counts. `SOURCE_DATE_EPOCH` need not be asked for: the variable is the argument.
     pub(crate) fn args(&self) -> Result<BTreeMap<String, String>, Failure> {
         let mut args = BTreeMap::new();
         for (name, value) in &self.arg {
@@ -114,6 +115,12 @@ impl ScriptArgs {
                 },
             };
             args.insert(name.clone(), value);
+        }
+        if !args.contains_key(epoch::NAME)
+            && let Some(value) = environment::variable(epoch::NAME).and_then(|value| value.into_string().ok())
+            && !value.is_empty()
+        {
+            args.insert(epoch::NAME.to_owned(), value);
         }
         Ok(args)
     }

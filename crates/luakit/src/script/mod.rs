@@ -9,3 +9,4 @@ mod plan;
 
 pub(crate) use args::ScriptArgs;
 pub(crate) use context::local_unique;
+pub(crate) use plan::planning_failure;

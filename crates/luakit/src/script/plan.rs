@@ -5,7 +5,7 @@ use std::sync::Arc;
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, PlanError, Request, Selection};
 use luakit_llb::Platform;
-use luakit_script::DirLoader;
+use luakit_script::{DirLoader, NamedContexts, Print};
 
 use super::ScriptArgs;
 use super::context;
@@ -15,38 +15,69 @@ use crate::printer::Printer;
 impl ScriptArgs {
     /// Evaluates the script for its platforms, or for linux/amd64, and chooses exports, and tells what is odd about it.
     pub(crate) fn plan(&self, selection: Selection<'_>, printer: &Printer) -> Result<Plan, Failure> {
-        self.plan_on(&Platform::linux_amd64(), selection, printer)
+        self.plan_on(&Platform::linux_amd64(), selection, &NamedContexts::default(), printer)
     }
 
-    /// The same for an engine whose own platform is `machine`.
+    /// The same for an engine whose own platform is `machine`, with contexts in the place of images and directories.
     pub(crate) fn plan_on(
         &self,
         machine: &Platform,
         selection: Selection<'_>,
+        contexts: &NamedContexts,
         printer: &Printer,
+    ) -> Result<Plan, Failure> {
+        let lines = printer.clone();
+        let plan = self.evaluate(
+            machine,
+            machine,
+            selection,
+            contexts,
+            Arc::new(move |line| lines.printed(line)),
+        )?;
+        for warning in plan.warnings() {
+            printer.diagnostic(warning);
+        }
+        Ok(plan)
+    }
+
+    /// The plan of an engine whose own platform is `machine`, with another engine's plan told already: what is built
+    /// for is `default` as it was for that, and nothing is told again.
+    pub(crate) fn plan_again_on(
+        &self,
+        machine: &Platform,
+        default: &Platform,
+        selection: Selection<'_>,
+        contexts: &NamedContexts,
+    ) -> Result<Plan, Failure> {
+        self.evaluate(machine, default, selection, contexts, Arc::new(|_| {}))
+    }
+
+    fn evaluate(
+        &self,
+        machine: &Platform,
+        default: &Platform,
+        selection: Selection<'_>,
+        contexts: &NamedContexts,
+        print: Print,
     ) -> Result<Plan, Failure> {
         self.check()?;
         let script = self.read()?;
         let loader = DirLoader::open(Some(&self.script_dir()), Some(self.context_dir()?))
             .map_err(|e| Failure::usage(format!("can't open the context: {}", reason(&e))))?;
-        let lines = printer.clone();
         let request = Request {
             script_name: self.script_name(),
             script,
             loader: Arc::new(loader),
             args: self.args()?,
+            contexts: contexts.clone(),
             limits: self.limits(),
-            print: Arc::new(move |line| lines.printed(line)),
+            print,
             selection,
             platforms: self.platform.clone(),
-            default_platform: machine.clone(),
+            default_platform: default.clone(),
             build_platform: machine.clone(),
         };
-        let plan = Plan::evaluate(&request).map_err(planning_failure)?;
-        for warning in plan.warnings() {
-            printer.diagnostic(warning);
-        }
-        Ok(plan)
+        Plan::evaluate(&request).map_err(planning_failure)
     }
 
     /// A definition is for one platform, and so is its graph. Of several that the script exports, and none asked for,
@@ -78,11 +109,12 @@ impl ScriptArgs {
         Ok(MarshalSettings {
             local_unique: local_unique.map_or_else(|| context::local_unique_of(self.context()), str::to_owned),
             context_excludes: self.context_excludes()?,
+            ..MarshalSettings::default()
         })
     }
 }
 
-fn planning_failure(error: PlanError) -> Failure {
+pub(crate) fn planning_failure(error: PlanError) -> Failure {
     match error {
         PlanError::Script(failure) => Failure::new(Kind::Script, *failure.diagnostic),
         PlanError::Target(error) => Failure::usage(error.to_string()).hint(error.hint()),

@@ -15,15 +15,15 @@ use luakit_testkit::rootfs::Rootfs;
 use crate::workbench::{Workbench, stderr_of, stdout_of};
 
 /// A repository served by `git daemon`, which ends with the test.
-struct Server {
+pub(crate) struct Server {
     daemon: Child,
-    url: String,
+    pub(crate) url: String,
     /// The commit that the tag names.
     tagged: String,
 }
 
 impl Server {
-    fn start(bench: &Workbench) -> Self {
+    pub(crate) fn start(bench: &Workbench) -> Self {
         let base = bench.path("git");
         let work = base.join("project");
         fs::create_dir_all(work.join("docs")).unwrap();

@@ -32,7 +32,7 @@ pub enum RetargetError {
     #[error("the definition does not say which platform it was written for")]
     NoRecord,
     /// The script says the platform of the export.
-    #[error("the script exports for {platform} and no other platform")]
+    #[error("the script gives this export its platform, {platform}")]
     Fixed {
         /// The platform.
         platform: Platform,

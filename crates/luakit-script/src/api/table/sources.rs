@@ -57,7 +57,7 @@ pub(super) static SCRATCH: Function = Function::new(
 pub(super) static LOCAL: Function = Function::new(
     Owner::Bk,
     "local_",
-    "A directory of the machine that builds. `\"context\"` is the build context, and obeys its ignore file.",
+    "A directory of the machine that builds. `\"context\"` is the build context, and obeys its ignore file: `SCRIPT.dockerignore` beside the script, else the context's `.dockerignore`.",
 )
 .params(&[Param::new(
     "name",

@@ -59,7 +59,7 @@ fn run_takes_every_option() {
     let run = exec.run;
     assert_eq!(run.command, Command::Args(vec!["a".to_owned(), String::new()]));
     assert_eq!((run.cwd.as_deref(), run.user.as_deref()), (Some("x"), Some("1000")));
-    assert_eq!(run.network, Network::Host);
+    assert_eq!(run.network, Some(Network::Host));
     assert_eq!(run.valid_exit_codes, Some(vec![0, 1, 2, 3]));
     assert_eq!(run.extra_hosts[0].ip, "10.0.0.1".parse::<IpAddr>().unwrap());
     assert_eq!((run.ulimits[0].soft, run.ulimits[0].hard), (1, 1));

@@ -1,6 +1,7 @@
 //! Scripts in, graphs and errors out.
 
 mod behaviour;
+mod contexts;
 mod errors;
 mod table;
 
@@ -49,6 +50,7 @@ fn input(script: &str) -> Input {
         script: script.as_bytes().to_vec(),
         loader: Arc::new(Files::default()),
         args: BTreeMap::new(),
+        contexts: crate::NamedContexts::default(),
         target_platform: "linux/arm64".parse().unwrap(),
         build_platform: Platform::linux_amd64(),
         limits: Limits::default(),

@@ -51,6 +51,7 @@ impl Run {
             script: text.as_ref().to_vec(),
             loader: Arc::new(Files::default()),
             args: BTreeMap::new(),
+            contexts: crate::NamedContexts::default(),
             target_platform: platform.clone(),
             build_platform: platform,
             limits: Limits::default(),

@@ -243,11 +243,13 @@ fn errors_are_caught_as_in_lua() {
         print(coroutine.status(co), coroutine.close(co), coroutine.status(co))
         print(type(debug.traceback()), debug.info(1, "l"))
         print(pcall(string.rep))
+        print(pcall(string.rep, "x", 2 ^ 31))
         "#,
         "false\tnil\nfalse\tlevel 0\nbuild.lua:4: here\nbuild.lua:6: caller\ntrue\nfalse\thandled x\ntrue\t1\t2\n\
          build.lua:11: attempt to index nil with 'y'\nos.exit is not available in build scripts (sandboxed)!\n\
          false\tin co\nfalse\tin wrap\ntrue\t1\ntrue\t2\nsuspended\ttrue\tdead\nstring\t18\n\
-         false\tmissing argument #1 to 'rep' (string expected)",
+         false\tmissing argument #1 to 'rep' (string expected)\n\
+         false\tresulting string too large",
     );
 }
 

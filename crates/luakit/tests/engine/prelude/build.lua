@@ -25,7 +25,8 @@ end
 
 local distributions = {}
 for index, id in ipairs({ "alpine", "ubuntu", "debian", "fedora", "debian" }) do
-    table.insert(distributions, bases[index]:run(`grep -q '^ID="*{id}"*$' /etc/os-release`))
+    local base = assert(bases[index])
+    table.insert(distributions, base:run(`grep -q '^ID="*{id}"*$' /etc/os-release`))
 end
 all_of("bases", distributions)
 
@@ -62,6 +63,7 @@ all_of("graph", {
     prelude.copy_all(made, runtime, "/out", "/in"):run("test -f /in/file"),
     prelude.layered_copy(runtime, { made = made }, {
         { from = "made", from_path = "/out/file", to_path = "/one" },
+        ---@diagnostic disable-next-line: missing-fields
         { made, "/out/file", "/two" },
     }):run("test -f /one -a -f /two"),
     prelude.parallel_build(bases[1], function(s)

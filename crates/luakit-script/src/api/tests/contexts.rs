@@ -1,0 +1,111 @@
+//! What named contexts put in the place of images and directories.
+
+use luakit_llb::op::{GitSource, Op, Source};
+use luakit_llb::{Graph, State};
+
+use super::{input, run};
+use crate::{Evaluation, Input, NamedContext, NamedContexts};
+
+fn with(contexts: &[(&str, NamedContext)], script: &str) -> Evaluation {
+    let mut named = NamedContexts::default();
+    for (name, context) in contexts {
+        named.insert(NamedContexts::normalise(name).unwrap(), context.clone());
+    }
+    run(Input {
+        contexts: named,
+        ..input(script)
+    })
+}
+
+/// What a state's last operation is, in a few words, and what it is called.
+fn told(graph: &Graph, state: State) -> String {
+    let Some(output) = state.output else {
+        return "scratch".to_owned();
+    };
+    let vertex = graph.vertex(output.vertex);
+    let what = match &*vertex.op {
+        Op::Source(Source::Image(image)) => {
+            let platform = image.platform.as_ref().map(ToString::to_string);
+            format!("image {} {}", image.reference.familiar(), platform.unwrap_or_default())
+        }
+        Op::Source(Source::Local(local)) => format!("local {} {:?} {:?}", local.name, local.include, local.exclude),
+        Op::Source(Source::Git(git)) => format!("git {} {:?} {:?}", git.url, git.reference, git.subdir),
+        Op::Source(Source::Http(http)) => format!("http {} {:?}", http.url, http.filename),
+        Op::Source(Source::OciLayout(layout)) => format!("layout {} {:?}", layout.reference, layout.store),
+        Op::File(_) => "files".to_owned(),
+        _ => "another op".to_owned(),
+    };
+    let called = vertex.metadata.description.as_deref().unwrap_or("-");
+    format!("{what}: {called}")
+}
+
+fn exported(context: NamedContext, expression: &str) -> String {
+    let evaluation = with(&[("app", context)], &format!("bk.export({expression})"));
+    assert!(evaluation.warnings.is_empty());
+    told(&evaluation.graph, evaluation.exports[0].state)
+}
+
+#[test]
+fn each_kind_takes_the_place_of_both() {
+    let git = GitSource {
+        url: "https://example.com/x.git".to_owned(),
+        reference: Some("v1".to_owned()),
+        ..GitSource::default()
+    };
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let kinds = [
+        NamedContext::Local {
+            exclude: vec!["*.log".to_owned()],
+        },
+        NamedContext::Image("alpine:3.20".parse().unwrap()),
+        NamedContext::Scratch,
+        NamedContext::Git(git),
+        NamedContext::Http("https://example.com/file".to_owned()),
+        NamedContext::OciLayout {
+            reference: format!("app@{digest}").parse().unwrap(),
+            store: "app".to_owned(),
+        },
+    ];
+    let mut lines = Vec::new();
+    for kind in kinds {
+        for expression in [
+            r#"bk.image("docker.io/library/app:latest", { platform = "linux/arm64" })"#,
+            r#"bk.local_("app", { exclude = { "own" } })"#,
+            r#"bk.local_("app")"#,
+        ] {
+            lines.push(exported(kind.clone(), expression).replace(&"1".repeat(64), "1…"));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    local app [] ["*.log"]: [context app] load from client
+    local app [] ["*.log", "own"]: [context app] load from client
+    local app [] ["*.log"]: [context app] load from client
+    image alpine:3.20 linux/arm64: [context app] alpine:3.20
+    files: -
+    image alpine:3.20 : [context app] alpine:3.20
+    scratch
+    files: -
+    scratch
+    git https://example.com/x.git Some("v1") None: [context app] https://example.com/x.git
+    files: -
+    git https://example.com/x.git Some("v1") None: [context app] https://example.com/x.git
+    http https://example.com/file Some("context"): [context app] https://example.com/file
+    files: -
+    http https://example.com/file Some("context"): [context app] https://example.com/file
+    layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
+    files: -
+    layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
+    "#);
+}
+
+#[test]
+fn other_names_stay() {
+    let script = r#"bk.export(bk.image("app:2"):copy(bk.local_("apps"), ".", "/"))"#;
+    let evaluation = with(&[("app", NamedContext::Scratch)], script);
+    let warnings: Vec<String> = evaluation
+        .warnings
+        .iter()
+        .map(|w| format!("{} ({})", w.message, w.hint.clone().unwrap_or_default()))
+        .collect();
+    insta::assert_snapshot!(warnings.join("\n"), @"build context `app` is given, and the script names no such image or directory (did you mean `apps`?)");
+}

@@ -1,0 +1,335 @@
+//! The outputs of a build that several nodes share: what each node is asked for, and what is made of their answers.
+//!
+//! Files go into a directory for each platform, as one engine has them; tarballs are put one after the other; images
+//! are pushed by digest, and joined under their names later ([`joint_index`](super::joint_index)). What can't be
+//! joined is refused before any node hears of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use luakit_buildkit::{Archive, Export, ExportKind, FileOutput, OutputFile};
+use luakit_diagnostic::Diagnostic;
+use luakit_llb::{Platform, Reference};
+use tempfile::TempDir;
+
+use super::demands::{is_image, is_on};
+use crate::failure::{Failure, Kind};
+use crate::printer::Printer;
+
+/// The size of a tarball's records.
+const RECORD: u64 = 512;
+
+/// A build's outputs, divided.
+pub(super) struct Divided {
+    /// Of each node.
+    pub(super) exports: Vec<Vec<Export>>,
+    /// Under which names the image is pushed, if it is.
+    pub(super) image: Option<JointImage>,
+    tarballs: Vec<Tarball>,
+    /// Where the nodes' tarballs lie meanwhile.
+    folder: Option<TempDir>,
+}
+
+/// An image whose parts nodes push.
+pub(super) struct JointImage {
+    /// Its names. Without tags, it is known by its digest alone.
+    pub(super) names: Vec<Reference>,
+    /// Whether it has no tags.
+    pub(super) by_digest: bool,
+    /// Whether the registry may be reached without TLS, or with any certificate.
+    pub(super) insecure: bool,
+    /// Annotations of the index.
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+struct Tarball {
+    parts: Vec<PathBuf>,
+    whole: FileOutput,
+}
+
+/// Refuses outputs that several nodes can't make together.
+pub(super) fn check(exports: &[Export], nodes: &[String]) -> Result<(), Failure> {
+    let refuse = |what: String, hint: &str| {
+        let message = format!(
+            "{what}, and this build is divided among the nodes {}",
+            nodes.join(" and ")
+        );
+        let diagnostic = Diagnostic::error("several-nodes", message).with_hint(hint);
+        Err(Failure::new(Kind::Usage, diagnostic))
+    };
+    for export in exports {
+        match &export.kind {
+            ExportKind::Archive(archive @ (Archive::Oci | Archive::Docker), _) => {
+                let name = if *archive == Archive::Oci { "oci" } else { "docker" };
+                return refuse(
+                    format!("the output `type={name}` is written by one node"),
+                    "push the image instead (`push=true`), or build each `--platform` by itself",
+                );
+            }
+            ExportKind::Local(_) | ExportKind::Archive(Archive::Tar, _)
+                if export.attrs.get("platform-split").is_some_and(|split| split == "false") =>
+            {
+                return refuse(
+                    "`platform-split=false` puts the files of all platforms into one place".to_owned(),
+                    "leave it out, or build each `--platform` by itself",
+                );
+            }
+            _ => {}
+        }
+    }
+    if exports
+        .iter()
+        .filter(|export| is_image(export) && is_on(export, "push"))
+        .count()
+        > 1
+    {
+        return refuse(
+            "there are two outputs that push an image".to_owned(),
+            "give one output both names: `name=A,name=B` in quotes, or two `-t`",
+        );
+    }
+    Ok(())
+}
+
+/// Divides outputs among nodes, which build these platforms.
+pub(super) fn divide(exports: Vec<Export>, nodes: &[&[Platform]], printer: &Printer) -> Result<Divided, Failure> {
+    let mut divided = Divided {
+        exports: nodes.iter().map(|_| Vec::new()).collect(),
+        image: None,
+        tarballs: Vec::new(),
+        folder: None,
+    };
+    for mut export in exports {
+        if is_image(&export) && is_on(&export, "push") {
+            divided.image = Some(by_digest(&mut export)?);
+        } else if is_image(&export) {
+            printer.warning(
+                "divided-image",
+                "each node keeps its own platforms of the image, and none has all: push it with `push=true` to join them",
+            );
+        }
+        let mut parts = Vec::new();
+        let wholes = divided.tarballs.len();
+        for (node, platforms) in nodes.iter().enumerate() {
+            let kind = match &export.kind {
+                ExportKind::Archive(..) => {
+                    let path = divided.folder()?.join(format!("{wholes}-{node}.tar"));
+                    parts.push(path.clone());
+                    ExportKind::Archive(Archive::Tar, FileOutput::Path(path))
+                }
+                ExportKind::Local(dir) => ExportKind::Local(dir.clone()),
+                ExportKind::Image => ExportKind::Image,
+            };
+            let attrs = export.attrs.iter().filter(|(key, _)| concerns(key, platforms));
+            let attrs = attrs.map(|(key, value)| (key.clone(), value.clone())).collect();
+            if let Some(own) = divided.exports.get_mut(node) {
+                own.push(Export { kind, attrs });
+            }
+        }
+        if let ExportKind::Archive(_, whole) = export.kind {
+            divided.tarballs.push(Tarball { parts, whole });
+        }
+    }
+    Ok(divided)
+}
+
+/// Has an image pushed by its digest, and gives the names that it is to get.
+fn by_digest(export: &mut Export) -> Result<JointImage, Failure> {
+    let names = export.attrs.get("name").cloned().unwrap_or_default();
+    let parsed: Result<Vec<Reference>, _> = names.split(',').map(str::parse).collect();
+    let names = parsed.map_err(|e| Failure::usage(format!("invalid image name in `{names}`: {e}")))?;
+    let mut repositories: Vec<String> = names.iter().map(repository).collect();
+    repositories.sort();
+    repositories.dedup();
+    let by_digest = is_on(export, "push-by-digest");
+    export.attrs.insert("name".to_owned(), repositories.join(","));
+    export.attrs.insert("push-by-digest".to_owned(), "true".to_owned());
+    // A part of the image under its name would be taken for all of it.
+    export
+        .attrs
+        .entry("store".to_owned())
+        .or_insert_with(|| "false".to_owned());
+    let annotations = export.attrs.iter().filter_map(|(key, value)| {
+        let key = key.strip_prefix("annotation-index.")?;
+        Some((key.to_owned(), value.clone()))
+    });
+    Ok(JointImage {
+        names,
+        by_digest,
+        insecure: is_on(export, "registry.insecure"),
+        annotations: annotations.collect(),
+    })
+}
+
+/// A name without its tag.
+pub(super) fn repository(name: &Reference) -> String {
+    format!("{}/{}", name.domain(), name.path())
+}
+
+/// Whether an exporter's attribute means something to a node with these platforms: an annotation of a platform that
+/// isn't there is an error to an engine.
+fn concerns(key: &str, platforms: &[Platform]) -> bool {
+    let platform = key
+        .strip_prefix("annotation")
+        .and_then(|rest| rest.split_once('[')?.1.split_once("]."))
+        .and_then(|(platform, _)| platform.parse::<Platform>().ok());
+    platform.is_none_or(|platform| platforms.contains(&platform))
+}
+
+impl Divided {
+    fn folder(&mut self) -> Result<PathBuf, Failure> {
+        let failed = |e: io::Error| Failure::write("a temporary file", &e);
+        if self.folder.is_none() {
+            self.folder = Some(tempfile::tempdir().map_err(failed)?);
+        }
+        Ok(self
+            .folder
+            .as_ref()
+            .map(|folder| folder.path().to_owned())
+            .unwrap_or_default())
+    }
+
+    /// Puts the nodes' tarballs together.
+    pub(super) fn join_tarballs(self) -> Result<(), Failure> {
+        for Tarball { parts, whole } in self.tarballs {
+            match whole {
+                FileOutput::Stream { name, mut writer } => {
+                    join(&parts, &mut writer).map_err(|e| Failure::write(&name, &e))?;
+                }
+                FileOutput::Path(path) | FileOutput::Layout(path) => {
+                    let outcome = OutputFile::create(&path).and_then(|file| {
+                        join(&parts, &mut file.writer()?)?;
+                        file.commit()
+                    });
+                    outcome.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the entries of all parts, as they are, into one tarball.
+fn join(parts: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
+    for part in parts {
+        copy_entries(part, out)?;
+    }
+    // The end of a tarball.
+    io::copy(&mut io::repeat(0).take(2 * RECORD), out)?;
+    out.flush()
+}
+
+fn copy_entries(part: &Path, out: &mut dyn Write) -> io::Result<()> {
+    let mut archive = tar::Archive::new(io::BufReader::new(File::open(part)?));
+    // Raw: long names and extended headers are entries like others, and stay before what they belong to.
+    for entry in archive.entries()?.raw(true) {
+        let mut entry = entry?;
+        out.write_all(entry.header().as_bytes())?;
+        let size = io::copy(&mut entry, out)?;
+        io::copy(&mut io::repeat(0).take(size.next_multiple_of(RECORD) - size), out)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn export(kind: ExportKind, attrs: &[(&str, &str)]) -> Export {
+        let attrs = attrs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Export {
+            kind,
+            attrs: attrs.collect(),
+        }
+    }
+
+    fn file() -> FileOutput {
+        FileOutput::Path(PathBuf::from("/nonexistent/image.tar"))
+    }
+
+    #[test]
+    fn what_nodes_cant_make_together() {
+        let nodes = ["one".to_owned(), "two".to_owned()];
+        let push = || export(ExportKind::Image, &[("push", "true")]);
+        let refused = [
+            vec![export(ExportKind::Archive(Archive::Oci, file()), &[])],
+            vec![export(ExportKind::Archive(Archive::Docker, file()), &[])],
+            vec![export(
+                ExportKind::Local(PathBuf::from("out")),
+                &[("platform-split", "false")],
+            )],
+            vec![push(), push()],
+        ];
+        let told: Vec<String> = refused
+            .iter()
+            .filter_map(|exports| Some(check(exports, &nodes).err()?.diagnostics().first()?.message.clone()))
+            .collect();
+        insta::assert_snapshot!(told.join("\n"), @r"
+        the output `type=oci` is written by one node, and this build is divided among the nodes one and two
+        the output `type=docker` is written by one node, and this build is divided among the nodes one and two
+        `platform-split=false` puts the files of all platforms into one place, and this build is divided among the nodes one and two
+        there are two outputs that push an image, and this build is divided among the nodes one and two
+        ");
+        let fine = [push(), export(ExportKind::Archive(Archive::Tar, file()), &[])];
+        assert!(check(&fine, &nodes).is_ok());
+    }
+
+    #[test]
+    fn each_node_pushes_its_part_by_digest() {
+        let mut image = export(
+            ExportKind::Image,
+            &[
+                ("push", "true"),
+                ("name", "r.example/a:1,r.example/a:2,docker.io/library/b:latest"),
+                ("annotation-index.who", "me"),
+                ("annotation[linux/amd64].k", "v"),
+            ],
+        );
+        let joint = by_digest(&mut image).unwrap();
+        assert_eq!(
+            image.attrs.get("name").map(String::as_str),
+            Some("docker.io/library/b,r.example/a")
+        );
+        assert_eq!(image.attrs.get("store").map(String::as_str), Some("false"));
+        assert_eq!(joint.names.len(), 3);
+        assert_eq!(joint.annotations.get("who").map(String::as_str), Some("me"));
+        let arm: [Platform; 1] = ["linux/arm64".parse().unwrap()];
+        assert!(!concerns("annotation[linux/amd64].k", &arm));
+        assert!(concerns("annotation-manifest[linux/arm64].k", &arm));
+        assert!(concerns("annotation.k", &arm));
+    }
+
+    #[test]
+    fn tarballs_become_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = |name: &str, entry: &str| {
+            let path = folder.path().join(name);
+            let mut tarball = tar::Builder::new(File::create(&path).unwrap());
+            let mut header = tar::Header::new_gnu();
+            header.set_size(5);
+            header.set_mode(0o644);
+            tarball.append_data(&mut header, entry, &b"hello"[..]).unwrap();
+            tarball.finish().unwrap();
+            path
+        };
+        let long = format!("linux_arm64/{}", "x".repeat(200));
+        let parts = [part("a", "linux_amd64/f"), part("b", &long)];
+        let mut whole = Vec::new();
+        join(&parts, &mut whole).unwrap();
+        let mut archive = tar::Archive::new(whole.as_slice());
+        let names: Vec<String> = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let mut entry = entry.unwrap();
+                let mut text = String::new();
+                entry.read_to_string(&mut text).unwrap();
+                assert_eq!(text, "hello");
+                entry.path().unwrap().display().to_string()
+            })
+            .collect();
+        assert_eq!(names, ["linux_amd64/f".to_owned(), long]);
+    }
+}

@@ -1,0 +1,28 @@
+//! Caches that are passed by.
+
+use luakit_frontend::plan::NoCacheFor;
+
+/// What is done again.
+#[derive(Debug, clap::Args)]
+pub(super) struct CacheArgs {
+    /// Run and copy everything again, cached or not
+    #[arg(long, conflicts_with = "no_cache_filter")]
+    no_cache: bool,
+    /// The same for these targets alone, separated by commas; what they share with other targets that they are built
+    /// on stays cached
+    #[arg(long, value_name = "TARGET", value_delimiter = ',')]
+    pub(super) no_cache_filter: Vec<String>,
+    /// Look images up anew though the engine has copies of them
+    #[arg(long)]
+    pub(super) pull: bool,
+}
+
+impl CacheArgs {
+    pub(super) fn no_cache(&self) -> NoCacheFor {
+        match (self.no_cache, self.no_cache_filter.as_slice()) {
+            (true, _) => NoCacheFor::Everything,
+            (false, []) => NoCacheFor::Script,
+            (false, targets) => NoCacheFor::Targets(targets.to_vec()),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+local built = bk.image("alpine:3.19")
+    :env({ GREETING = "hello", PATH = "/opt/tool/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" })
+    :run("adduser -D -u 1000 app && rm /etc/os-release")
+    :mkdir("/srv/app", { make_parents = true })
+    :workdir("/srv/app")
+    :copy(bk.local_("context"), { "app.sh", "lib/" }, "./")
+    :run("chown -R app: . && ./app.sh > first")
+    :run({ "/bin/cp", "first", "exec form" })
+    :user("app")
+    -- `WORKDIR` makes the directory, and gives it to the user.
+    :mkdir("work", { make_parents = true, owner = "app" })
+    :workdir("work")
+    :env({ GREETING = "good day" })
+    :run("../app.sh > second && ln -s second third && chmod 0600 second")
+
+bk.export(built, { cmd = { "/srv/app/app.sh" } })

@@ -1,0 +1,240 @@
+//! What goes wrong in the middle of a build: it is named, in time, with the exit code of a failed build, and nothing
+//! half done is left where the output goes.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use luakit_testkit::relay::Relay;
+
+use crate::workbench::{Workbench, stderr_of, succeeded};
+
+/// A script whose step runs until something ends it.
+const ENDLESS: &str = r#"
+local base = bk.image("alpine:3.19")
+bk.export(base:run("echo begun; sleep 1000", { ignore_cache = true }))
+"#;
+
+/// Starts a command whose output is collected.
+fn start(command: &mut Command) -> Child {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// What came of a command, within a time.
+fn ended_within(mut child: Child, limit: Duration) -> Output {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > limit {
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            panic!("still running after {limit:?}: {}", stderr_of(&output));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.wait_with_output().unwrap()
+}
+
+/// Reads a running command's stderr up to a text.
+fn hear(child: &mut Child, text: &str) -> String {
+    let stderr = child.stderr.as_mut().unwrap();
+    let mut heard = String::new();
+    let mut byte = [0];
+    while !heard.contains(text) {
+        assert_eq!(stderr.read(&mut byte).unwrap(), 1, "ended before {text:?}: {heard}");
+        heard.push(char::from(byte[0]));
+    }
+    heard
+}
+
+fn interrupt(child: &Child) {
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+}
+
+/// The names in a folder.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Builds an endless step, over a relay to which `fault` happens; the output is an archive, and must not appear. What
+/// is said last.
+fn in_mid_build(limit: Duration, fault: impl FnOnce(&Relay)) -> String {
+    let bench = Workbench::new();
+    let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
+    let project = bench.project(&[("build.lua", ENDLESS)]);
+    let out = bench.path("out");
+    fs::create_dir(&out).unwrap();
+    let spec = format!("type=oci,dest={}", out.join("image.tar").display());
+    let mut command = bench.luakit(&project);
+    command.args(["build", "--progress=plain", "--addr", &relay.address(), "-o", &spec]);
+    let mut child = start(&mut command);
+    hear(&mut child, "begun");
+    fault(&relay);
+    let output = ended_within(child, limit);
+    let said = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(names(&out), [""; 0], "{said}");
+    let error = said.lines().find(|line| line.starts_with("error"));
+    error.unwrap_or_else(|| panic!("no error:\n{said}")).to_owned()
+}
+
+#[test]
+fn an_engine_that_is_killed() {
+    let said = in_mid_build(Duration::from_secs(30), Relay::cut);
+    assert!(
+        said.starts_with("error[build]: the connection to the engine was lost"),
+        "{said}"
+    );
+}
+
+/// 15 s of silence, then 30 s in which the engine doesn't answer.
+#[test]
+fn an_engine_that_falls_silent() {
+    let said = in_mid_build(Duration::from_secs(75), Relay::fall_silent);
+    insta::assert_snapshot!(said, @"error[build]: the connection to the engine was lost: it was silent for 45 s");
+}
+
+#[test]
+fn an_engine_that_talks_nonsense() {
+    let said = in_mid_build(Duration::from_secs(30), |relay| {
+        relay.say_and_cut(b"\xff\xff\xff\x09HTTP/1.1 500 Oops\r\n\r\n");
+    });
+    assert!(
+        said.starts_with("error[build]: the connection to the engine was lost"),
+        "{said}"
+    );
+}
+
+/// A file system of 1 MiB, which is there for as long as this.
+struct Small<'a>(&'a Path);
+
+impl<'a> Small<'a> {
+    fn mount(path: &'a Path) -> Self {
+        fs::create_dir(path).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=1m", "luakit-test"])
+            .arg(path)
+            .output()
+            .unwrap();
+        succeeded("mount", &mount);
+        Self(path)
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(self.0).status());
+    }
+}
+
+#[test]
+fn a_full_disk() {
+    let bench = Workbench::new();
+    let script = r#"bk.export(bk.image("alpine:3.19"):run("head -c 4000000 /dev/urandom > /big"))"#;
+    let project = bench.project(&[("build.lua", script)]);
+    let path = bench.path("small");
+    let _small = Small::mount(&path);
+    for spec in ["type=oci", "type=tar"] {
+        let spec = format!("{spec},dest={}", path.join("image.tar").display());
+        let mut command = bench.luakit(&project);
+        let output = ended_within(start(command.args(["build", "-o", &spec])), Duration::from_secs(60));
+        let said = stderr_of(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("image.tar") && said.contains("No space left on device"),
+            "{said}"
+        );
+        assert_eq!(names(&path), [""; 0], "{said}");
+    }
+    // A directory is filled as files arrive; the file that didn't fit is named.
+    let spec = format!("type=local,dest={}", path.join("files").display());
+    let mut command = bench.luakit(&project);
+    let output = ended_within(start(command.args(["build", "-o", &spec])), Duration::from_secs(60));
+    let said = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("No space left on device"), "{said}");
+}
+
+#[test]
+fn a_context_file_that_may_not_be_read() {
+    let bench = Workbench::new();
+    let script = r#"bk.export(bk.scratch():copy(bk.local_("context"), ".", "/"))"#;
+    let project = bench.project(&[("build.lua", script), ("keys/private", "secret"), ("other", "x")]);
+    fs::set_permissions(project.join("keys/private"), fs::Permissions::from_mode(0o000)).unwrap();
+    // Someone who isn't root, but may ask the engine.
+    let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    open(&bench.path(""));
+    let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
+    open(&bench.path("buildkitd.sock"));
+    let binary = bench.path("luakit");
+    fs::copy(env!("CARGO_BIN_EXE_luakit"), &binary).unwrap();
+    open(&binary);
+    let mut command = Command::new("setpriv");
+    bench.prepare(&mut command, &project);
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    command.arg(&binary).args(["build", "--addr", &relay.address(), "-o"]);
+    command.arg(format!("type=oci,dest={}", bench.path("image.tar").display()));
+    let output = ended_within(start(&mut command), Duration::from_secs(60));
+    let said = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("keys/private") && said.contains("ermission denied"),
+        "{said}"
+    );
+    assert!(!bench.path("image.tar").exists());
+}
+
+/// Ctrl-C while an export is on its way: the pipe that it goes to isn't read.
+#[test]
+fn ctrl_c_during_an_export_to_a_pipe() {
+    let bench = Workbench::new();
+    let script = r#"bk.export(bk.image("alpine:3.19"):run("head -c 8000000 /dev/urandom > /big"))"#;
+    let project = bench.project(&[("build.lua", script)]);
+    let mut command = bench.luakit(&project);
+    command.args(["build", "--progress=plain", "-o", "type=oci,dest=-"]);
+    let mut child = start(&mut command);
+    hear(&mut child, "sending tarball");
+    interrupt(&child);
+    // Reads nothing of the output meanwhile.
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(30) {
+            child.kill().unwrap();
+            panic!("Ctrl-C doesn't end it");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
+}
+
+#[test]
+fn ctrl_c_during_an_export_to_a_file() {
+    let bench = Workbench::new();
+    let script = r#"bk.export(bk.image("alpine:3.19"):run("head -c 300000000 /dev/urandom > /big"))"#;
+    let project = bench.project(&[("build.lua", script)]);
+    let out = bench.path("out");
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("image.tar"), "from before").unwrap();
+    let spec = format!("type=oci,dest={}", out.join("image.tar").display());
+    let mut command = bench.luakit(&project);
+    command.args(["build", "--progress=plain", "-o", &spec]);
+    let mut child = start(&mut command);
+    hear(&mut child, "exporting layers");
+    interrupt(&child);
+    let output = ended_within(child, Duration::from_secs(30));
+    assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
+    assert_eq!(names(&out), ["image.tar"]);
+    assert_eq!(fs::read_to_string(out.join("image.tar")).unwrap(), "from before");
+}
