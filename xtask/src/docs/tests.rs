@@ -48,6 +48,7 @@ fn run(script: &str) -> Result<(), String> {
         script: script.as_bytes().to_vec(),
         loader: Arc::new(Files),
         args: BTreeMap::new(),
+        contexts: luakit_script::NamedContexts::default(),
         target_platform: Platform::linux_amd64(),
         build_platform: Platform::linux_amd64(),
         limits: Limits::default(),
