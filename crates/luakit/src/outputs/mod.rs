@@ -2,7 +2,7 @@
 //! labels and annotations, attestations, caches, and the files that tell what was built.
 //!
 //! [`OutputArgs`] are `luakit build`'s flags, [`SolveArgs`] those of `luakit solve`, which are `buildctl build`'s. Both
-//! are checked before an engine is asked; what only the engine's kind can tell, [`check::engine`] looks at before the
+//! are checked before an engine is asked; what only the engine's kind can tell, `engine::demands` looks at before the
 //! build begins. [`loading`] carries an image into a Docker that isn't the engine; [`Results`] are the files.
 
 mod args;

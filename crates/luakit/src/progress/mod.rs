@@ -1,6 +1,6 @@
 //! How a build is shown while it runs, and how the user stops it.
 //!
-//! [`ProgressArgs`] and the environment choose a [`Mode`]; [`show`] runs a build, feeds what the engine says to a
+//! [`ProgressArgs`] and the environment choose a [`Mode`]; [`show()`] runs a build, feeds what the engine says to a
 //! [`Display`], and lets Ctrl-C cancel it. What a build's state is, and how `plain` and `rawjson` say it, is
 //! `luakit_buildkit::progress`'s; the terminal's display is here: [`frame`] decides what its lines are, the printer
 //! draws them.
