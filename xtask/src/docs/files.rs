@@ -5,13 +5,13 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::{Args, cli, editor, lint, luacats, prelude, reference, stubs};
+use super::{Args, cli, editor, lint, luacats, manual, prelude, reference, stubs};
 
 /// Text by path from the repository's root.
 type Files = BTreeMap<String, String>;
 
 /// Where nothing but generated files is: one that is not generated any more is stale.
-const OWN: [&str; 2] = ["types", "docs/reference"];
+const OWN: [&str; 3] = ["types", "docs/man", "docs/reference"];
 
 /// Generates, and writes or compares.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
@@ -70,6 +70,9 @@ fn generate() -> anyhow::Result<Files> {
     files.insert("docs/reference/README.md".to_owned(), reference::index(&pages));
     for page in pages {
         files.insert(format!("docs/reference/{}.md", page.name), page.text);
+    }
+    for page in manual::pages(luakit::command())? {
+        files.insert(format!("docs/man/{}", page.file), page.text);
     }
     files.insert("types/luakit.lua".to_owned(), stubs::luakit(api));
     files.insert("types/prelude.lua".to_owned(), prelude::stub(&library));

@@ -1,4 +1,5 @@
-//! `cargo xtask docs`: writes the editor stubs (`types/`, `.luarc.json`) and the reference (`docs/reference/`).
+//! `cargo xtask docs`: writes the editor stubs (`types/`, `.luarc.json`), the reference (`docs/reference/`) and
+//! the manual pages (`docs/man/`).
 //!
 //! All of it comes from what the program itself uses: the table of the `bk` API, the comments of the prelude's
 //! Lua, and clap's definitions. The output is committed, so that it can be read where it lies; `--check` says
@@ -14,6 +15,8 @@ mod lint;
 #[cfg(feature = "docs")]
 mod luacats;
 #[cfg(feature = "docs")]
+mod manual;
+#[cfg(feature = "docs")]
 mod prelude;
 #[cfg(feature = "docs")]
 mod reference;
@@ -28,7 +31,7 @@ mod words;
 #[cfg(feature = "docs")]
 pub(crate) use files::run;
 
-/// Write the editor stubs and the reference.
+/// Write the editor stubs, the reference and the manual pages.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only say which of the committed files are not current; exit with an error if there are any.

@@ -21,6 +21,7 @@ mod failures;
 mod faults;
 mod git;
 mod graph_driver;
+mod guide;
 mod multi_platform;
 mod nodes;
 mod options;

@@ -238,7 +238,11 @@ impl<'a> Decoder<'a> {
             }
             (_, Value::Number(n)) if !matches!(ty, Type::OneOrMore(_)) => self.number(ty, *n, at),
             (_, Value::Table(table)) => self.table(ty, table, at),
-            (Type::OneOrMore(of), _) => Some(Arg::List(vec![self.value(of, value, at)?])),
+            (Type::OneOrMore(of), _) => match self.value(of, value, at)? {
+                // One port may be a range, which is several.
+                several @ Arg::Texts(_) => Some(several),
+                one => Some(Arg::List(vec![one])),
+            },
             _ => None,
         }
     }

@@ -204,6 +204,17 @@ fn sources_take_every_option() {
 }
 
 #[test]
+fn one_port_needs_no_list() {
+    for (given, ports) in [
+        ("8080", vec!["8080/tcp"]),
+        ("'53/udp'", vec!["53/udp"]),
+        ("'90-91'", vec!["90/tcp", "91/tcp"]),
+    ] {
+        assert_eq!(config(&format!("{{ expose = {given} }}")).expose, ports, "{given}");
+    }
+}
+
+#[test]
 fn exports_describe_an_image() {
     let config = config(
         "{ entrypoint = 'exec app', cmd = { 'a' }, env = { 'B=1', 'A=x=y' }, cwd = '/w', user = 1000, \
