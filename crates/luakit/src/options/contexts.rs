@@ -49,7 +49,12 @@ impl Contexts {
             ContextValue::Dir(dir) => {
                 let exclude = ignore_file(name, dir)?;
                 self.locals.insert(name.to_owned(), dir.clone());
-                NamedContext::Local { exclude }
+                NamedContext::Local {
+                    name: name.to_owned(),
+                    exclude,
+                    hint: None,
+                    session: None,
+                }
             }
             ContextValue::Image(reference) => NamedContext::Image(reference.clone()),
             ContextValue::Scratch => NamedContext::Scratch,

@@ -55,7 +55,10 @@ fn each_kind_takes_the_place_of_both() {
     let digest = format!("sha256:{}", "1".repeat(64));
     let kinds = [
         NamedContext::Local {
+            name: "app".to_owned(),
             exclude: vec!["*.log".to_owned()],
+            hint: None,
+            session: None,
         },
         NamedContext::Image("alpine:3.20".parse().unwrap()),
         NamedContext::Scratch,
