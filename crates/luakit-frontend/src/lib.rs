@@ -7,12 +7,15 @@
 //! reads of the machine comes in as parameters: it knows no environment, no
 //! terminal, and not which engine builds.
 
+pub mod context_value;
 pub mod credentials;
 mod document;
 pub mod fetch;
+pub mod git_context;
 pub mod host;
 pub mod ignore;
 pub mod lock;
+pub mod options;
 pub mod plan;
 mod public_url;
 pub mod remote;
@@ -21,6 +24,7 @@ pub mod solver;
 pub mod targets;
 pub mod tls;
 pub mod token;
+pub mod values;
 
 pub use host::Host;
 pub use document::{DocumentError, Problem, ProblemKind};

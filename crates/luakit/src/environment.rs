@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use luakit_buildkit::engines::Discovery;
+use luakit_frontend::values::parse_bool;
 
 use crate::failure::Failure;
-use crate::flags::attestation::parse_bool;
 
 /// What of the environment means something to `luakit`.
 #[derive(Debug, Clone, Default)]
