@@ -12,6 +12,7 @@ pub(crate) mod go_json;
 mod inherit;
 mod run_defaults;
 mod source;
+mod source_files;
 mod writer;
 
 use luakit_proto::pb;
@@ -141,6 +142,10 @@ impl Marshaller<'_> {
     fn write(&mut self, id: VertexId) {
         let vertex = self.graph.vertex(id);
         let wire = match &*vertex.op {
+            Op::Foreign(op) => {
+                let index = self.writer.add_foreign(op, &vertex.metadata, vertex.stack);
+                return self.wrote(id, index);
+            }
             Op::Source(source) => source::source(source, self.options),
             Op::Exec(exec) => {
                 let inherited = self.inherit.of(exec.values);
@@ -161,6 +166,10 @@ impl Marshaller<'_> {
         if self.options.no_cache.covers(id, &vertex.op) {
             self.writer.ignore_cache(index);
         }
+        self.wrote(id, index);
+    }
+
+    fn wrote(&mut self, id: VertexId, index: usize) {
         if let Some(slot) = self.written.get_mut(id.0 as usize) {
             *slot = Some(index);
         }
@@ -172,7 +181,8 @@ impl Marshaller<'_> {
     }
 }
 
-/// What an op consumes, in the order in which BuildKit's client visits it.
+/// What an op consumes, in the order in which BuildKit's client visits it. Of a foreign op it is what is written before
+/// it.
 pub(crate) fn inputs_of(op: &Op) -> Vec<Output> {
     match op {
         Op::Source(_) => Vec::new(),
@@ -183,6 +193,11 @@ pub(crate) fn inputs_of(op: &Op) -> Vec<Output> {
         Op::File(file) => file::visited_inputs(file),
         Op::Merge(inputs) => inputs.clone(),
         Op::Diff { lower, upper } => [*lower, *upper].into_iter().flatten().collect(),
+        Op::Foreign(op) => op
+            .before
+            .map(|vertex| Output { vertex, index: 0 })
+            .into_iter()
+            .collect(),
     }
 }
 
