@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use luakit_llb::definition::DefinitionError;
 use luakit_llb::op::{Copy, FileAction, GitSource, HttpSource, ImageSource, LocalSource, OciLayoutSource};
 use luakit_llb::reference::ReferenceError;
-use luakit_llb::{Graph, Platform, Reference, StackId, State};
+use luakit_llb::{Definition, Graph, Platform, Reference, StackId, State};
 
 /// What the file of an [`NamedContext::Http`] context is called.
 pub const HTTP_FILE: &str = "context";
@@ -50,6 +51,12 @@ pub enum NamedContext {
         of: Box<NamedContext>,
         /// Where in it.
         path: String,
+    /// What another client's definition gives.
+    Input {
+        /// The definition.
+        definition: Definition,
+        /// The image config of its result, as JSON: it is inherited as an image's is.
+        config: Option<Vec<u8>>,
     },
 }
 
@@ -124,9 +131,17 @@ impl NamedContexts {
 
 impl NamedContext {
     /// The context as a state. Where it stands for an image, that image's platform and how it is looked up stay.
-    pub fn state(&self, graph: &mut Graph, at: StackId, image: Option<&ImageSource>) -> State {
+    ///
+    /// # Errors
+    /// When it is another client's definition, and that is damaged.
+    pub fn state(
+        &self,
+        graph: &mut Graph,
+        at: StackId,
+        image: Option<&ImageSource>,
+    ) -> Result<State, DefinitionError> {
         let platform = image.and_then(|image| image.platform.clone());
-        match self {
+        Ok(match self {
             Self::Local {
                 name,
                 exclude,
@@ -176,18 +191,19 @@ impl NamedContext {
                 graph.file(scratch, vec![FileAction::Copy(unpacked)], at)
             }
             Self::Within { of, path } => {
-                let whole = of.state(graph, at, image);
+                let whole = of.state(graph, at, image)?;
                 let scratch = graph.scratch();
                 graph.file(scratch, vec![FileAction::Copy(contents(whole, path))], at)
             }
-        }
+            Self::Input { definition, config } => graph.definition(definition, config.clone())?,
+        })
     }
 
     /// What loading it is called, behind its name.
     pub(crate) fn told(&self) -> String {
         match self {
             Self::Local { .. } => "load from client".to_owned(),
-            Self::Scratch => String::new(),
+            Self::Scratch | Self::Input { .. } => String::new(),
             Self::Image(reference) => reference.familiar(),
             Self::OciLayout { .. } => "OCI load from client".to_owned(),
             Self::Git(source) => source.url.clone(),

@@ -1,14 +1,16 @@
 //! Where a named context takes the place of what a script names.
 
 use luakit_diagnostic::{Diagnostic, nearest};
+use luakit_llb::definition::DefinitionError;
 use luakit_llb::marshal::CONTEXT;
 use luakit_llb::op::{Copy, FileAction, ImageSource, LocalSource};
-use luakit_llb::{Metadata, Platform, State};
+use luakit_llb::{Definition, Metadata, Platform, State};
 use mlua::Result;
 
 use super::decode::Call;
 use crate::build::Build;
 use crate::context::{NamedContext, NamedContexts, contents};
+use crate::error::CallError;
 
 /// The context that was given for a name; that it was asked for is remembered.
 fn given<'b>(build: &'b Build, name: &str, platform: Option<&Platform>) -> Option<(String, &'b NamedContext)> {
@@ -28,7 +30,7 @@ pub(super) fn instead_of_image(call: &mut Call<'_>, image: &ImageSource) -> Resu
         return Ok(None);
     };
     let label = label(&name, context);
-    place(call, context, label, Some(image)).map(Some)
+    place(call, &name, context, label, Some(image)).map(Some)
 }
 
 /// What is there instead of a local directory. What its options leave out is left out.
@@ -73,7 +75,7 @@ pub(super) fn instead_of_local(call: &mut Call<'_>, local: &LocalSource) -> Resu
             .hint("leave it out, or give a directory")
             .into());
     }
-    let whole = place(call, context, label, None)?;
+    let whole = place(call, &name, context, label, None)?;
     if local.include.is_empty() && local.exclude.is_empty() {
         return Ok(Some(whole));
     }
@@ -89,7 +91,18 @@ pub(super) fn instead_of_local(call: &mut Call<'_>, local: &LocalSource) -> Resu
 }
 
 /// A context where a script names something else.
-fn place(call: &Call<'_>, context: &NamedContext, label: Metadata, image: Option<&ImageSource>) -> Result<State> {
+fn place(
+    call: &Call<'_>,
+    name: &str,
+    context: &NamedContext,
+    label: Metadata,
+    image: Option<&ImageSource>,
+) -> Result<State> {
+    if let NamedContext::Input { definition, config } = context {
+        let platform = image.and_then(|image| image.platform.as_ref());
+        let key = (name.to_owned(), platform.cloned());
+        return input(call, key, definition, config.as_deref());
+    }
     let excluded = match context {
         NamedContext::Local { exclude, .. } => exclude.iter().map(String::len).sum(),
         _ => 0,
@@ -97,8 +110,30 @@ fn place(call: &Call<'_>, context: &NamedContext, label: Metadata, image: Option
     call.hold(256 + excluded)?;
     let at = call.at();
     let mut graph = call.graph();
-    let state = context.state(&mut graph, at, image);
+    let state = context.state(&mut graph, at, image).map_err(|wrong| unusable(call, name, &wrong))?;
     Ok(graph.with_metadata(state, label))
+}
+
+/// What another client's definition gives, taken into the graph once. Its steps keep their names.
+fn input(
+    call: &Call<'_>,
+    key: (String, Option<Platform>),
+    definition: &Definition,
+    config: Option<&[u8]>,
+) -> Result<State> {
+    if let Some(state) = call.build.inputs.borrow().get(&key) {
+        return Ok(*state);
+    }
+    call.hold(definition.size() + config.map_or(0, <[u8]>::len))?;
+    let taken = call.graph().definition(definition, config.map(<[u8]>::to_vec));
+    let state = taken.map_err(|wrong| unusable(call, &key.0, &wrong))?;
+    call.build.inputs.borrow_mut().insert(key, state);
+    Ok(state)
+}
+
+fn unusable(call: &Call<'_>, name: &str, wrong: &DefinitionError) -> CallError {
+    let message = format!("build context `{name}` can't be used: {wrong}");
+    call.error("build-context", message)
 }
 
 /// What the step is called, as the Dockerfile frontend calls it.
