@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::{self, BuildError};
 use crate::export::{Export, Prepared};
-use crate::gateway::{Gateway, GatewayError, Offered, Refusal, ResultRef, Setting, result};
+use crate::gateway::{Gateway, GatewayError, Offered, Refusal, ResultRef, Setting, results};
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
@@ -391,7 +391,7 @@ where
     });
     let request = match &results {
         Ok(results) => gateway::ReturnRequest {
-            result: Some(result::message(results, multi_platform)),
+            result: Some(results::message(results, multi_platform)),
             error: None,
         },
         Err(failure) => gateway::ReturnRequest {

@@ -342,7 +342,7 @@ impl Plan {
                 platform: planned.platform.clone(),
                 definition: marshal::marshal(graph, state, &options),
                 config: image_config::compose(graph, state, &export.config, &planned.images, pins),
-                base_config: image_config::base_config(graph, state, &planned.images, pins).map(<[u8]>::to_vec),
+                base_config: image_config::base_config(graph, state, &planned.images, pins),
                 annotations: export.config.annotations.clone(),
                 unknown_base: image_config::unknown_base(graph, state, &planned.images, pins),
                 images: reached.filter_map(resolved).collect(),

@@ -51,6 +51,7 @@ pub enum NamedContext {
         of: Box<NamedContext>,
         /// Where in it.
         path: String,
+    },
     /// What another client's definition gives.
     Input {
         /// The definition.

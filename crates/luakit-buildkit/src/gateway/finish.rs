@@ -6,7 +6,7 @@ use luakit_diagnostic::Diagnostic;
 use luakit_proto::gateway::{self, ReturnRequest};
 use luakit_proto::rpc;
 
-use super::{Gateway, GatewayError, error, result};
+use super::{Gateway, GatewayError, error, results};
 use crate::build::{PlatformResult, check};
 
 /// What exporters take times from.
@@ -22,7 +22,7 @@ impl Gateway {
         epoch: Option<i64>,
     ) -> Result<(), GatewayError> {
         check::check_platforms(results.iter().map(|r| r.platform.as_ref()))?;
-        let mut message = result::message(results, multi_platform);
+        let mut message = results::message(results, multi_platform);
         if let Some(epoch) = epoch {
             message.metadata.insert(EPOCH.to_owned(), epoch.to_string().into_bytes());
         }

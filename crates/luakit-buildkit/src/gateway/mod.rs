@@ -12,7 +12,7 @@ mod error;
 mod files;
 mod finish;
 mod places;
-pub(crate) mod result;
+pub(crate) mod results;
 pub mod stdio;
 
 use std::collections::BTreeSet;

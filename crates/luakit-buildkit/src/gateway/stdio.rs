@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use luakit_llb::op::ResolveMode;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
@@ -29,31 +30,8 @@ pub struct FrontendSetting {
     pub version: Option<String>,
     /// Where cache may come from.
     pub cache_imports: Vec<CacheEntry>,
-    /// When images are looked up anew.
-    pub lookup: ImageLookup,
-}
-
-/// How an engine treats the copies of images that it has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ImageLookup {
-    /// As it likes.
-    #[default]
-    Default,
-    /// Looks them up anew.
-    Pull,
-    /// Prefers them.
-    Local,
-}
-
-impl ImageLookup {
-    /// BuildKit's name for it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Pull => "pull",
-            Self::Local => "local",
-        }
-    }
+    /// How the engine treats the copies of images that it has.
+    pub resolve_mode: ResolveMode,
 }
 
 /// Stdin and stdout, taken from the rest of the process.
@@ -97,7 +75,11 @@ impl From<FrontendSetting> for Setting {
             // Who asked for the build offers what it needs, and the engine says what is missing.
             offered: None,
             cache_imports: setting.cache_imports.into_iter().map(CacheEntry::into_gateway).collect(),
-            resolve_mode: setting.lookup.name(),
+            resolve_mode: match setting.resolve_mode {
+                ResolveMode::Default => "default",
+                ResolveMode::ForcePull => "pull",
+                ResolveMode::PreferLocal => "local",
+            },
             ..Self::default()
         }
     }

@@ -44,12 +44,17 @@ pub struct Build<R> {
     pub outputs: Vec<(Output, R)>,
     /// Whether they are one of several platforms though there may be only one.
     pub multi_platform: bool,
+    /// The time of everything in them, in seconds.
+    pub epoch: Option<i64>,
 }
 
 /// Does what is asked for. What is odd, and what the script prints, goes to the user through the engine.
 pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
     let sources = Sources::new(host.clone(), &job.session);
     let options = &job.options;
+    if let Some(request) = &options.request {
+        return Err(RemoteFailure::UnknownRequest(request.clone()));
+    }
     let opened = open(&sources, &options.place, &options.local_sessions).await?;
     let step = opened.step.clone();
     let mut told = Told {
@@ -58,8 +63,7 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
         seen: Vec::new(),
     };
     told.all(&options.warnings).await;
-    let outcome = finish(host, &job, &sources, opened, &mut told).await;
-    outcome
+    finish(host, &job, &sources, opened, &mut told).await
 }
 
 async fn finish<H: Host>(
@@ -104,6 +108,7 @@ async fn finish<H: Host>(
     Ok(Answer::Built(Build {
         outputs: built.outputs,
         multi_platform: options.multi_platform.unwrap_or(false),
+        epoch: options.source_date_epoch,
     }))
 }
 

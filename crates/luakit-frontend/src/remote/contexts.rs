@@ -1,12 +1,14 @@
 //! A request's named contexts, as scripts are evaluated with.
 
+use std::collections::BTreeMap;
+
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::Reference;
 use luakit_script::{NamedContext, NamedContexts};
 
-use super::RemoteFailure;
 use super::open::ignore_file;
 use super::source::{ClientDir, Sources};
+use super::{RemoteFailure, refused};
 use crate::context_value::ContextValue;
 use crate::host::Host;
 use crate::options::{FrontendContext, NamedOption, Options};
@@ -18,12 +20,21 @@ pub(super) async fn add<H: Host>(
     options: &Options,
 ) -> Result<(), RemoteFailure<H::Error>> {
     contexts.set_sessions(options.local_sessions.clone());
+    let asks_inputs = |named: &NamedOption| matches!(named.value, FrontendContext::Input(_));
+    let inputs = match options.contexts.all().iter().any(asks_inputs) {
+        true => sources.host().inputs().await.map_err(refused::<H>)?,
+        false => BTreeMap::new(),
+    };
     for named in options.contexts.all() {
         let context = match &named.value {
             FrontendContext::Remote(value) => remote(named, value)?,
             FrontendContext::Local(local) => directory(sources, options, named, local).await?,
             FrontendContext::Input(key) => {
-                return Err(wrong(named, &format!("there is no input `{key}`")));
+                let Some(definition) = inputs.get(key).cloned() else {
+                    return Err(wrong(named, &format!("there is no input `{key}`")));
+                };
+                let config = options.input_configs.get(key).cloned();
+                NamedContext::Input { definition, config }
             }
         };
         contexts.insert_for(named.name.clone(), named.platform.clone(), context);

@@ -11,10 +11,12 @@ mod loader;
 mod open;
 mod source;
 mod tree;
+mod workers;
 
 use luakit_diagnostic::Diagnostic;
 
 pub use build::{Answer, Build, Job, build};
+pub use workers::Machine;
 
 use crate::host::Host;
 

@@ -172,7 +172,17 @@ async fn main_context<H: Host>(
         Ok::<_, RemoteFailure<H::Error>>((context, Arc::new(tree), step))
     };
     match &place.context {
-        MainContext::Local => Ok(Main::Local),
+        MainContext::Local => match sources.host().inputs().await.map_err(refused::<H>)?.remove(&place.context_local) {
+            Some(definition) => {
+                let input = NamedContext::Input {
+                    definition,
+                    config: None,
+                };
+                let (context, tree, step) = load(input).await?;
+                Ok(Main::Result(context, tree, step))
+            }
+            None => Ok(Main::Local),
+        },
         MainContext::Git(source) => {
             let (context, tree, step) = load(NamedContext::Git(source.clone())).await?;
             Ok(Main::Result(context, tree, step))

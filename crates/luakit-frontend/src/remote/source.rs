@@ -5,7 +5,7 @@ use std::sync::Arc;
 use luakit_llb::marshal::{NoCache, Options, marshal, op_digest};
 use luakit_llb::op::{LocalSource, ResolveMode};
 use luakit_llb::path::join;
-use luakit_llb::{Definition, Graph, Metadata, Pins, Platform};
+use luakit_llb::{Definition, Graph, Metadata, Pins, Platform, State};
 use luakit_script::NamedContext;
 
 use super::tree::Tree;
@@ -62,6 +62,10 @@ impl<H: Host> Sources<H> {
         }
     }
 
+    pub(super) fn host(&self) -> &H {
+        &self.host
+    }
+
     /// What a directory has to an answer.
     pub(super) async fn ask(&self, dir: &ClientDir, asked: &Asked) -> Result<Tree<H>, H::Error> {
         let (wanted, what) = match asked {
@@ -99,14 +103,15 @@ impl<H: Host> Sources<H> {
     pub(super) async fn context(&self, context: &NamedContext) -> Result<(Tree<H>, String), H::Error> {
         let mut graph = Graph::new();
         let at = graph.intern_stack(&[]);
-        let state = context.state(&mut graph, at, None);
+        // Only an input can be damaged, and the engine has read those.
+        let state = context.state(&mut graph, at, None).unwrap_or_else(|_| graph.scratch());
         self.solve(graph, state, context.told_as_main()).await
     }
 
     async fn solve(
         &self,
         mut graph: Graph,
-        state: luakit_llb::State,
+        state: State,
         step: String,
     ) -> Result<(Tree<H>, String), H::Error> {
         let label = Metadata {
@@ -116,12 +121,11 @@ impl<H: Host> Sources<H> {
         let state = graph.with_metadata(state, label);
         let definition = self.definition(&graph, state);
         let digest = last_step(&definition);
-        let mut refs = self.host.solve(vec![definition]).await?.into_iter();
-        let tree = refs.next().map(|at| Tree::new(self.host.clone(), at));
-        Ok((tree.unwrap_or_else(|| Tree::empty(self.host.clone())), digest))
+        let solved = self.host.solve(vec![definition]).await?.into_iter().next();
+        Ok((Tree::new(self.host.clone(), solved), digest))
     }
 
-    fn definition(&self, graph: &Graph, state: luakit_llb::State) -> Definition {
+    fn definition(&self, graph: &Graph, state: State) -> Definition {
         // Nothing here has a platform.
         let platform = Platform::linux_amd64();
         let options = Options {

@@ -14,7 +14,8 @@ const LINKS: usize = 40;
 /// A result, with what was seen of it.
 pub(super) struct Tree<H: Host> {
     host: H,
-    at: H::Ref,
+    /// Without one there are no files.
+    at: Option<H::Ref>,
     listed: Mutex<HashMap<String, Arc<Vec<Entry>>>>,
 }
 
@@ -31,7 +32,7 @@ pub(super) enum Found {
 }
 
 impl<H: Host> Tree<H> {
-    pub(super) fn new(host: H, at: H::Ref) -> Self {
+    pub(super) fn new(host: H, at: Option<H::Ref>) -> Self {
         Self {
             host,
             at,
@@ -41,7 +42,10 @@ impl<H: Host> Tree<H> {
 
     /// The file's bytes, up to `limit`.
     pub(super) async fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, H::Error> {
-        self.host.read_file(&self.at, path, limit).await
+        match &self.at {
+            Some(at) => self.host.read_file(at, path, limit).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// What is in a directory that is there.
@@ -50,7 +54,10 @@ impl<H: Host> Tree<H> {
         if let Some(entries) = known().get(dir) {
             return Ok(Arc::clone(entries));
         }
-        let entries = Arc::new(self.host.read_dir(&self.at, dir).await?);
+        let entries = Arc::new(match &self.at {
+            Some(at) => self.host.read_dir(at, dir).await?,
+            None => Vec::new(),
+        });
         known().insert(dir.to_owned(), Arc::clone(&entries));
         Ok(entries)
     }

@@ -41,15 +41,11 @@ pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Pl
     sorted(Value::Object(root)).to_string().into_bytes()
 }
 
-/// The config of the image that a state began with, as its registry has it, when `pins` say what it is.
-pub fn base_config<'p>(graph: &Graph, state: State, target: &Platform, pins: &'p Pins) -> Option<&'p [u8]> {
-    let (image, _) = lineage(graph, state);
-    let op = &graph.vertex(image?).op;
-    let Op::Source(Source::Image(source)) = &**op else {
-        return None;
-    };
-    let platform = op.image_platform().unwrap_or(target);
-    pins.image(&source.reference, platform).map(|image| &*image.config)
+/// The config of the image that a state began with, as its registry has it, where it is known.
+pub fn base_config(graph: &Graph, state: State, target: &Platform, pins: &Pins) -> Option<Vec<u8>> {
+    let (beginning, _) = lineage(graph, state);
+    let platform = beginning.image_platform(graph).unwrap_or(target);
+    beginning.config(graph, platform, pins).map(<[u8]>::to_vec)
 }
 
 /// The image that a state began with, when `pins` don't say what its config is.
