@@ -216,7 +216,14 @@ impl NamedContext {
     /// What loading it is called where it is the build context.
     pub fn told_as_main(&self) -> String {
         match self {
-            Self::Git(source) => format!("[internal] load git source {}", source.url),
+            Self::Git(source) => {
+                let subdir = source.subdir.as_ref().map(|path| format!(":{path}")).unwrap_or_default();
+                let reference = match &source.reference {
+                    None if subdir.is_empty() => String::new(),
+                    reference => format!("#{}", reference.as_deref().unwrap_or_default()),
+                };
+                format!("[internal] load git source {}{reference}{subdir}", source.url)
+            }
             Self::Http(_) | Self::Archive(_) => "[internal] load remote build context".to_owned(),
             Self::Within { of, .. } => of.told_as_main(),
             _ => "[internal] load build context".to_owned(),

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Pins, Platform};
-use luakit_script::{Limits, NamedContexts};
+use luakit_script::{Limits, NamedContexts, ScriptError};
 
 use super::open::{Opened, open};
 use super::source::Sources;
-use super::{RemoteFailure, contexts, refused};
+use super::{RemoteFailure, contexts};
 use crate::host::Host;
 use crate::lock;
 use crate::options::Options;
@@ -81,7 +81,7 @@ async fn finish<H: Host>(
     let (plan, printed) = evaluate(job, opened, contexts).await;
     told.printed(printed).await;
     let mut plan = plan.map_err(|error| match error {
-        PlanError::Script(failure) => RemoteFailure::Told(vec![*failure.diagnostic]),
+        PlanError::Script(failure) => script_error(failure).into(),
         PlanError::Target(error) => target_error(&error).into(),
         PlanError::Stopped => Diagnostic::error("internal", error.to_string()).into(),
     })?;
@@ -99,10 +99,12 @@ async fn finish<H: Host>(
         local_unique: job.session.clone(),
         ..options.marshal_settings()
     };
-    let built = solver::build(host, &plan, &References::Resolved(pins), &settings, |_| {}).await;
+    let mut definitions = Vec::new();
+    let marshalled = |outputs: &[Output]| definitions.extend(outputs.iter().map(|output| output.definition.clone()));
+    let built = solver::build(host, &plan, &References::Resolved(pins), &settings, marshalled).await;
     let built = built.map_err(|failure| match failure {
         solver::Failure::Resolve(errors) => RemoteFailure::Told(plan.unresolved(&errors)),
-        solver::Failure::Solve(error) => refused::<H>(error),
+        solver::Failure::Solve(error) => RemoteFailure::Host { error, definitions },
     })?;
     told.all(&built.warnings).await;
     Ok(Answer::Built(Build {
@@ -153,6 +155,15 @@ async fn evaluate<H: Host>(
     });
     let printed = std::mem::take(&mut *printed.lock().unwrap_or_else(PoisonError::into_inner));
     (plan, printed)
+}
+
+/// What is wrong with the script. Its limits are nobody's to set here.
+fn script_error(failure: luakit_script::Failure) -> Diagnostic {
+    let mut diagnostic = *failure.diagnostic;
+    if let ScriptError::Limit(_) = failure.error {
+        diagnostic.hint = None;
+    }
+    diagnostic
 }
 
 fn target_error(error: &crate::targets::TargetError) -> Diagnostic {

@@ -9,6 +9,7 @@ use luakit_frontend::options::{CacheImport, OptionError, Options};
 use luakit_frontend::remote::{self, Answer, Build, Job, Machine, RemoteFailure};
 use luakit_llb::Platform;
 
+use crate::engine::report;
 use crate::environment::FrontendEnvironment;
 use crate::failure::{Failure, Kind, reason};
 use crate::runtime;
@@ -71,7 +72,10 @@ async fn answer(
     };
     let returned = match &failure {
         RemoteFailure::Told(diagnostics) => gateway.fail(diagnostics).await,
-        RemoteFailure::Host(error) => gateway.fail_by(error).await,
+        RemoteFailure::Host { error, definitions } => match error.build_error() {
+            Some(known) => gateway.fail(report::failure(known, definitions).diagnostics()).await,
+            None => gateway.fail_by(error).await,
+        },
         RemoteFailure::UnknownRequest(name) => gateway.fail_unknown(name).await,
     };
     returned.map_err(no_buildkit)?;

@@ -16,6 +16,7 @@ fn help_of_every_command() {
         "validate",
         "lock",
         "engines",
+        "frontend",
         "version",
         "completions",
     ] {
