@@ -113,6 +113,17 @@ impl Host for Engine {
         Ok(entries.into_iter().map(|(name, kind)| Entry { name, kind }).collect())
     }
 
+    async fn layout_config(
+        &self,
+        store: &str,
+        image: &Reference,
+        platform: &Platform,
+        _: &str,
+    ) -> Result<Vec<u8>, Refused> {
+        self.asked.lock().unwrap().push(format!("{image} of {store} for {platform}"));
+        Ok(br#"{"config":{"Env":["OF=layout"]}}"#.to_vec())
+    }
+
     async fn inputs(&self) -> Result<BTreeMap<String, Definition>, Refused> {
         Ok(BTreeMap::new())
     }

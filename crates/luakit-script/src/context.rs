@@ -38,6 +38,8 @@ pub enum NamedContext {
         reference: Reference,
         /// What the client calls the directory.
         store: String,
+        /// The image's config, as JSON, where it is known.
+        config: Option<Vec<u8>>,
     },
     /// A git repository.
     Git(GitSource),
@@ -170,14 +172,21 @@ impl NamedContext {
                 };
                 graph.image(source, at)
             }
-            Self::OciLayout { reference, store } => {
+            Self::OciLayout {
+                reference,
+                store,
+                config,
+            } => {
                 let source = OciLayoutSource {
                     reference: reference.to_string(),
                     platform,
                     store: Some(store.clone()),
                     layer_limit: None,
                 };
-                graph.oci_layout(source, at)
+                match config {
+                    Some(config) => graph.oci_layout_with_config(source, config.clone(), at),
+                    None => graph.oci_layout(source, at),
+                }
             }
             Self::Git(source) => graph.git(source.clone(), at),
             Self::Http(url) => download(graph, url, at),

@@ -28,6 +28,8 @@ const GREETING: Duration = Duration::from_secs(15);
 pub struct FrontendSetting {
     /// The engine's version, as far as it is known.
     pub version: Option<String>,
+    /// The session of the request, which offers what it needs.
+    pub session: String,
     /// Where cache may come from.
     pub cache_imports: Vec<CacheEntry>,
     /// How the engine treats the copies of images that it has.
@@ -74,6 +76,7 @@ impl From<FrontendSetting> for Setting {
             engine: format!("BuildKit {}", setting.version.as_deref().unwrap_or("of unknown version")),
             // Who asked for the build offers what it needs, and the engine says what is missing.
             offered: None,
+            session: setting.session,
             cache_imports: setting.cache_imports.into_iter().map(CacheEntry::into_gateway).collect(),
             resolve_mode: match setting.resolve_mode {
                 ResolveMode::Default => "default",

@@ -77,7 +77,11 @@ async fn finish<H: Host>(
     let lock = opened.lock.clone();
     let mut contexts = NamedContexts::default();
     contexts.set_main(opened.main.clone());
-    contexts::add(&mut contexts, sources, options).await?;
+    let platforms = match options.platforms.as_slice() {
+        [] => std::slice::from_ref(&job.machine),
+        asked => asked,
+    };
+    contexts::add(&mut contexts, sources, options, platforms).await?;
     let (plan, printed) = evaluate(job, opened, contexts).await;
     told.printed(printed).await;
     let mut plan = plan.map_err(|error| match error {

@@ -37,6 +37,23 @@ fn named_contexts_take_the_place_of_images_and_directories() {
 }
 
 #[test]
+fn an_image_of_a_layout_takes_the_place_of_one_with_its_config() {
+    let docker = Docker::new();
+    let made = docker.project("bk.export(bk.image(\"alpine:3.19\"):env({ OF = \"the layout\" }))", &[]);
+    let archive = docker.bench.path("layout.tar");
+    let spec = format!("type=oci,dest={}", archive.display());
+    docker.says(&made, &["--provenance=false", "-o", &spec]);
+    let layout = docker.bench.path("layout");
+    fs::create_dir(&layout).unwrap();
+    let unpacked = Command::new("tar").args(["-xf"]).arg(&archive).arg("-C").arg(&layout).output();
+    succeeded("tar", &unpacked.unwrap());
+    let project = docker.project("bk.export(bk.image(\"base\"):run(\"echo $OF > /said\"))", &[]);
+    let context = format!("--build-context=base=oci-layout://{}", layout.display());
+    let files = docker.files(&project, &[&context]);
+    assert_eq!(files.get("/said").unwrap().text().unwrap(), "the layout\n");
+}
+
+#[test]
 fn a_repository_is_script_and_context() {
     let docker = Docker::new();
     let server = Server::start(&docker.bench);
