@@ -43,8 +43,8 @@ struct Waits(std::sync::Mutex<(Duration, Option<Instant>)>);
 impl Waits {
     fn set(&self, began: Option<Instant>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 += state.1.take().map(|began| began.elapsed()).unwrap_or_default();
-        state.1 = began;
+        let ended = state.1.take().map(|began| began.elapsed()).unwrap_or_default();
+        *state = (state.0 + ended, began);
     }
 
     fn so_far(&self) -> Duration {

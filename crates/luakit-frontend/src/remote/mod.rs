@@ -20,6 +20,7 @@ pub use build::{Answer, Build, Job, build};
 pub use workers::Machine;
 
 use crate::host::Host;
+use crate::subrequest::UnknownRequest;
 
 /// Why a frontend has no answer.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ pub enum RemoteFailure<E> {
         definitions: Vec<Definition>,
     },
     /// The request asks for what this frontend doesn't know.
-    UnknownRequest(String),
+    UnknownRequest(UnknownRequest),
 }
 
 impl<E> From<Diagnostic> for RemoteFailure<E> {

@@ -69,6 +69,11 @@ async fn answer(
 ) -> Result<(), Failure> {
     let failure = match outcome {
         Ok(Answer::Built(build)) => return succeed(gateway, build).await,
+        Ok(Answer::Told(answer)) => {
+            let metadata = answer.metadata().into_iter();
+            let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).collect();
+            return gateway.answer(metadata).await.map_err(no_buildkit);
+        }
         Err(failure) => failure,
     };
     let returned = match &failure {
@@ -77,7 +82,7 @@ async fn answer(
             Some(known) => gateway.fail(report::failure(known, definitions).diagnostics()).await,
             None => gateway.fail_by(error).await,
         },
-        RemoteFailure::UnknownRequest(name) => gateway.fail_unknown(name).await,
+        RemoteFailure::UnknownRequest(error) => gateway.fail_unknown(&error.name, &error.to_string()).await,
     };
     returned.map_err(no_buildkit)?;
     Err(Failure::several(Kind::Build, Vec::new()))

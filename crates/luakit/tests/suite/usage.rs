@@ -290,3 +290,16 @@ fn validate_tells_targets_and_arguments() {
     --arg VERSION = 1.0: what is built
     ");
 }
+
+#[test]
+fn runs_are_told_their_hosts_name_by_an_argument() {
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let argument = [
+        "build",
+        "--resolve=never",
+        "--arg",
+        "BUILDKIT_SANDBOX_HOSTNAME=builder.here",
+    ];
+    let definition = project.run(&argument).success();
+    assert!(definition.windows(12).any(|bytes| bytes == b"builder.here"));
+}
