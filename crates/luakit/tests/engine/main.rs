@@ -21,6 +21,7 @@ mod failures;
 mod faults;
 mod frontend;
 mod frontend_contexts;
+mod frontend_image;
 mod frontend_options;
 mod git;
 mod graph_driver;
