@@ -231,7 +231,7 @@ impl Graph {
                         _ => None,
                     };
                 }
-                Values::Empty => return None,
+                Values::Empty | Values::Foreign(_) => return None,
                 Values::Env { parent, .. }
                 | Values::Workdir { parent, .. }
                 | Values::User { parent, .. }

@@ -127,6 +127,10 @@ fn build_error(error: &PlanError, sources: &mut Sources) -> BuildError {
             message: format!("{error}\nhint: {}", error.hint()),
             location: Location::script(),
         },
+        PlanError::Stopped => BuildError {
+            message: error.to_string(),
+            location: Location::script(),
+        },
     }
 }
 
