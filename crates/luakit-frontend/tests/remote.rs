@@ -27,7 +27,9 @@ struct Refused(String);
 
 impl Engine {
     fn new(files: &[(&str, &str)]) -> Self {
-        let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        let files = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
         Self {
             files: Arc::new(files.collect()),
             ..Self::default()
@@ -58,7 +60,12 @@ fn sources(definition: &Definition) -> Vec<String> {
                 .into_iter()
                 .map(|(key, value)| format!(" {key}={value}"))
                 .collect();
-            Some(format!("{}{} ({})", source.identifier, attrs.concat(), names.join(", ")))
+            Some(format!(
+                "{}{} ({})",
+                source.identifier,
+                attrs.concat(),
+                names.join(", ")
+            ))
         }
         _ => None,
     });
@@ -91,7 +98,10 @@ impl Solver for Engine {
 
 impl Host for Engine {
     async fn read_file(&self, (): &(), path: &str, limit: u64) -> Result<Vec<u8>, Refused> {
-        let text = self.files.get(path).ok_or_else(|| Refused(format!("{path}: no such file")))?;
+        let text = self
+            .files
+            .get(path)
+            .ok_or_else(|| Refused(format!("{path}: no such file")))?;
         Ok(text.bytes().take(usize::try_from(limit).unwrap()).collect())
     }
 
@@ -120,7 +130,10 @@ impl Host for Engine {
         platform: &Platform,
         _: &str,
     ) -> Result<Vec<u8>, Refused> {
-        self.asked.lock().unwrap().push(format!("{image} of {store} for {platform}"));
+        self.asked
+            .lock()
+            .unwrap()
+            .push(format!("{image} of {store} for {platform}"));
         Ok(br#"{"config":{"Env":["OF=layout"]}}"#.to_vec())
     }
 
@@ -135,7 +148,9 @@ impl Host for Engine {
 }
 
 fn job(options: &[(&str, &str)]) -> Job {
-    let options = options.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let options = options
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     Job {
         options: Options::parse(&options.collect()).unwrap(),
         session: "session".to_owned(),
@@ -165,11 +180,18 @@ async fn a_clients_directories_are_asked_for_what_is_needed() {
         ("/a.txt", "text"),
         ("/.dockerignore", "*.log\n"),
     ]);
-    let options = [("label:given", "too"), ("build-arg:ODD", "1"), ("local-sessionid:context", "other")];
+    let options = [
+        ("label:given", "too"),
+        ("build-arg:ODD", "1"),
+        ("local-sessionid:context", "other"),
+    ];
     let outputs = built(&engine, &options).await.unwrap();
     assert_eq!(outputs.len(), 1);
     let config = String::from_utf8(outputs[0].config.clone()).unwrap();
-    assert!(config.contains(r#""Labels":{"from":"a module","given":"too"}"#), "{config}");
+    assert!(
+        config.contains(r#""Labels":{"from":"a module","given":"too"}"#),
+        "{config}"
+    );
     insta::assert_snapshot!(engine.asked(), @r#"
     local://dockerfile local.followpaths=["build.lua","build.lua.dockerignore","luakit.lock"] local.sharedkeyhint=dockerfile local.unique=session ([internal] load build definition from build.lua)
     local://context local.followpaths=[".dockerignore"] local.session=other local.sharedkeyhint=context-.dockerignore local.unique=session ([internal] load .dockerignore)
@@ -207,7 +229,15 @@ async fn links_lead_nowhere_outside() {
         ("/sub/absolute", "->/file"),
     ]);
     let url = "https://example.com/a.git#main";
-    let outputs = built(&engine, &[("context", url), ("filename", "sub/build.lua"), ("contextsubdir", "sub")]).await;
+    let outputs = built(
+        &engine,
+        &[
+            ("context", url),
+            ("filename", "sub/build.lua"),
+            ("contextsubdir", "sub"),
+        ],
+    )
+    .await;
     assert_eq!(outputs.unwrap().len(), 1);
     insta::assert_snapshot!(engine.asked(), @"git://example.com/a.git#main git.authheadersecret=GIT_AUTH_HEADER git.authtokensecret=GIT_AUTH_TOKEN git.fullurl=https://example.com/a.git ([internal] load git source https://example.com/a.git#main)");
     insta::assert_snapshot!(engine.told(), @r#"
@@ -242,9 +272,20 @@ async fn what_is_wrong() {
         built(&none, &[("filename", "../build.lua")]).await,
         built(&Engine::new(&[("/build.lua", "->/etc/passwd")]), &[]).await,
         built(&Engine::new(&[("/build.lua/x", "")]), &[]).await,
-        built(&Engine::new(&[("/build.lua", "bk.export(bk.scratch(), { name = 'a' })")]), &[("target", "b")]).await,
+        built(
+            &Engine::new(&[("/build.lua", "bk.export(bk.scratch(), { name = 'a' })")]),
+            &[("target", "b")],
+        )
+        .await,
         built(&Engine::new(&[("/build.lua", "")]), &[("context:x", "input:y")]).await,
-        built(&Engine::new(&[("/build.lua", "bk.export(bk.scratch())"), ("/luakit.lock", "version = 2")]), &[]).await,
+        built(
+            &Engine::new(&[
+                ("/build.lua", "bk.export(bk.scratch())"),
+                ("/luakit.lock", "version = 2"),
+            ]),
+            &[],
+        )
+        .await,
     ];
     let told: Vec<String> = cases.into_iter().map(Result::unwrap_err).collect();
     insta::assert_snapshot!(told.join("\n"), @"

@@ -137,12 +137,7 @@ impl NamedContext {
     ///
     /// # Errors
     /// When it is another client's definition, and that is damaged.
-    pub fn state(
-        &self,
-        graph: &mut Graph,
-        at: StackId,
-        image: Option<&ImageSource>,
-    ) -> Result<State, DefinitionError> {
+    pub fn state(&self, graph: &mut Graph, at: StackId, image: Option<&ImageSource>) -> Result<State, DefinitionError> {
         let platform = image.and_then(|image| image.platform.clone());
         Ok(match self {
             Self::Local {
@@ -226,7 +221,11 @@ impl NamedContext {
     pub fn told_as_main(&self) -> String {
         match self {
             Self::Git(source) => {
-                let subdir = source.subdir.as_ref().map(|path| format!(":{path}")).unwrap_or_default();
+                let subdir = source
+                    .subdir
+                    .as_ref()
+                    .map(|path| format!(":{path}"))
+                    .unwrap_or_default();
                 let reference = match &source.reference {
                     None if subdir.is_empty() => String::new(),
                     reference => format!("#{}", reference.as_deref().unwrap_or_default()),

@@ -65,7 +65,9 @@ pub fn evaluate(input: Input) -> Result<Evaluation, Failure> {
     let started = Instant::now();
     loop {
         // What the loader waits for others is not the script's time.
-        let left = timeout.saturating_add(loader.waited()).saturating_sub(started.elapsed());
+        let left = timeout
+            .saturating_add(loader.waited())
+            .saturating_sub(started.elapsed());
         match receive.recv_timeout(left) {
             Ok(result) => return result,
             Err(mpsc::RecvTimeoutError::Timeout) if started.elapsed() < timeout.saturating_add(loader.waited()) => {}

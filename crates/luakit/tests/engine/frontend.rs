@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use luakit_testkit::rootfs::Rootfs;
 
-use crate::workbench::{Workbench, stderr_of, stdout_of, succeeded};
+use crate::workbench::{Workbench, stderr_of, succeeded};
 
 /// What the labels of a frontend's image say.
 const DOCKERFILE: &str = r#"FROM scratch
@@ -99,7 +99,14 @@ fn push_image(bench: &Workbench) -> String {
     let registry = &bench.engine.facts().registry;
     let image = format!("{registry}/luakit-frontend-under-test:{}", std::process::id());
     let to = format!("type=image,name={image},push=true,compression=uncompressed");
-    let args = ["buildx", "build", "--provenance=false", "-o", &to, context.to_str().unwrap()];
+    let args = [
+        "buildx",
+        "build",
+        "--provenance=false",
+        "-o",
+        &to,
+        context.to_str().unwrap(),
+    ];
     succeeded("docker buildx build of the frontend's image", &bench.docker(&args));
     image
 }
@@ -108,8 +115,12 @@ fn push_image(bench: &Workbench) -> String {
 fn told(output: &Output) -> String {
     assert!(!output.status.success(), "the build should fail");
     let said = stderr_of(output);
-    let start = said.find("\nbuild.lua:").map_or_else(|| said.find("\nERROR").unwrap_or(0), |at| at);
-    said.get(start..).unwrap().trim().to_owned()
+    let lines: Vec<&str> = said.lines().collect();
+    let steps = lines
+        .iter()
+        .rposition(|line| line.starts_with('#'))
+        .map_or(0, |last| last + 1);
+    lines[steps..].join("\n").trim().to_owned()
 }
 
 #[test]
@@ -122,7 +133,14 @@ fn a_script_becomes_an_image() {
             cmd = { "cat", "/a.txt", "/out.txt" },
             labels = { kept = "script", replaced = "script" },
         })"#;
-    let project = docker.project(script, &[("a.txt", "from the context\n"), ("b.log", ""), (".dockerignore", "*.log\n")]);
+    let project = docker.project(
+        script,
+        &[
+            ("a.txt", "from the context\n"),
+            ("b.log", ""),
+            (".dockerignore", "*.log\n"),
+        ],
+    );
     let tag = format!("luakit-frontend-test:{}", std::process::id());
     let said = docker.says(&project, &["-t", &tag, "--load", "--label", "replaced=docker"]);
     for part in [
@@ -135,7 +153,9 @@ fn a_script_becomes_an_image() {
         assert!(said.contains(part), "no `{part}` in:\n{said}");
     }
     let ran = docker.bench.docker_says(&["run", "--rm", "--network=none", &tag]);
-    let config = docker.bench.docker_says(&["inspect", "--format={{json .Config.Labels}}", &tag]);
+    let config = docker
+        .bench
+        .docker_says(&["inspect", "--format={{json .Config.Labels}}", &tag]);
     docker.bench.docker_says(&["image", "rm", "--force", &tag]);
     assert_eq!(ran, "from the context\nbuilt\n");
     assert_eq!(config.trim(), r#"{"kept":"script","replaced":"docker"}"#);
@@ -144,20 +164,25 @@ fn a_script_becomes_an_image() {
 #[test]
 fn what_is_wrong_with_a_script_is_shown_with_its_line() {
     let docker = Docker::new();
-    let files = [("libs/base.lua", "local M = {}\nfunction M.base()\n  return bk.image(\"Alpine:3.19\")\nend\nreturn M\n")];
+    let files = [(
+        "libs/base.lua",
+        "local M = {}\nfunction M.base()\n  return bk.image(\"Alpine:3.19\")\nend\nreturn M\n",
+    )];
     let cases = [
         "local base = bk.image(\"alpine:3.19\", { plattform = \"linux/arm64\" })\nbk.export(base)",
         "bk.export(require(\"libs.base\").base())",
         "local x = = 1",
         "bk.arg(\"VERSION\", nil, { required = true })",
-        "bk.export(bk.image(\"luakit.example/none:1\"))",
+        "bk.export(bk.image(\"REGISTRY/none:1\"))",
         "local grown = {}\nwhile true do grown[#grown + 1] = (\"x\"):rep(1000000) .. #grown end",
     ];
     let told: Vec<String> = cases
         .iter()
         .map(|script| {
-            let project = docker.project(script, &files);
-            told(&docker.build(&project, &[])).replace(docker.image, "IMAGE")
+            let registry = &docker.bench.engine.facts().registry;
+            let project = docker.project(&script.replace("REGISTRY", registry), &files);
+            let told = told(&docker.build(&project, &[]));
+            told.replace(docker.image, "IMAGE").replace(registry, "REGISTRY")
         })
         .collect();
     insta::assert_snapshot!(told.join("\n\n"));
@@ -166,7 +191,10 @@ fn what_is_wrong_with_a_script_is_shown_with_its_line() {
 #[test]
 fn a_failed_step_is_shown_with_its_line() {
     let docker = Docker::new();
-    let project = docker.project("local base = bk.image(\"alpine:3.19\")\n\nbk.export(base:run(\"echo out; exit 7\"))", &[]);
+    let project = docker.project(
+        "local base = bk.image(\"alpine:3.19\")\n\nbk.export(base:run(\"echo out; exit 7\"))",
+        &[],
+    );
     let told = told(&docker.build(&project, &[]));
     for part in [">>> bk.export(base:run(", "exit code: 7", "build.lua:4"] {
         assert!(told.contains(part), "no `{part}` in:\n{told}");
@@ -179,7 +207,11 @@ fn a_script_that_does_not_end_is_ended() {
     let project = docker.project("print(\"so far\")\nwhile true do end", &[]);
     let output = docker.build(&project, &[]);
     let said = stderr_of(&output);
-    for part in ["print: so far", ">>> while true do end", "the script ran for more than 30 s"] {
+    for part in [
+        "print: so far",
+        ">>> while true do end",
+        "the script ran for more than 30 s",
+    ] {
         assert!(said.contains(part), "no `{part}` in:\n{said}");
     }
 }
@@ -199,7 +231,10 @@ fn modules_and_files_are_asked_for_one_by_one() {
         assert(not inside and tostring(why):find("outside the build context"), why)
         bk.export(lib.state(bk.read_file("services/a/package.json")))"#;
     let files = [
-        ("libs/lib.lua", "return { state = function(text) return bk.scratch():mkfile(\"/read\", text) end }"),
+        (
+            "libs/lib.lua",
+            "return { state = function(text) return bk.scratch():mkfile(\"/read\", text) end }",
+        ),
         ("services/a/package.json", "a"),
         ("services/b/package.json", "b"),
         ("services/a/large", large.as_str()),

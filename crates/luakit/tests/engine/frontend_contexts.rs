@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::frontend::Docker;
 use crate::git::Server;
-use crate::workbench::{feed, stderr_of, succeeded};
+use crate::workbench::{feed, succeeded};
 
 /// What a context's `a.txt` says, found by a script that reads it, and copied from the context.
 const SCRIPT: &str = r#"
@@ -31,8 +31,14 @@ fn named_contexts_take_the_place_of_images_and_directories() {
     assert!(built.get("/release").unwrap().text().unwrap().starts_with("3.18"));
     let names: Vec<&str> = built.paths().filter(|path| path.starts_with("/other/")).collect();
     assert_eq!(names, ["/other/.dockerignore", "/other/kept.txt"]);
-    let said = docker.says(&project, &[base, "--build-context=other=dir", "--build-context=nobody=dir"]);
-    assert!(said.contains("build context `nobody` is given, and the script names no such"), "{said}");
+    let said = docker.says(
+        &project,
+        &[base, "--build-context=other=dir", "--build-context=nobody=dir"],
+    );
+    assert!(
+        said.contains("build context `nobody` is given, and the script names no such"),
+        "{said}"
+    );
     assert!(said.contains("[context other] load from client"), "{said}");
 }
 
@@ -45,7 +51,12 @@ fn an_image_of_a_layout_takes_the_place_of_one_with_its_config() {
     docker.says(&made, &["--provenance=false", "-o", &spec]);
     let layout = docker.bench.path("layout");
     fs::create_dir(&layout).unwrap();
-    let unpacked = Command::new("tar").args(["-xf"]).arg(&archive).arg("-C").arg(&layout).output();
+    let unpacked = Command::new("tar")
+        .args(["-xf"])
+        .arg(&archive)
+        .arg("-C")
+        .arg(&layout)
+        .output();
     succeeded("tar", &unpacked.unwrap());
     let project = docker.project("bk.export(bk.image(\"base\"):run(\"echo $OF > /said\"))", &[]);
     let context = format!("--build-context=base=oci-layout://{}", layout.display());
@@ -58,7 +69,14 @@ fn a_repository_is_script_and_context() {
     let docker = Docker::new();
     let server = Server::start(&docker.bench);
     let script = docker.script(&SCRIPT.replace("a.txt", "version.txt"));
-    server.commit(&docker.bench, &[("docs/build.lua", &script), ("docs/version.txt", "in docs\n"), ("build.lua", &script)]);
+    server.commit(
+        &docker.bench,
+        &[
+            ("docs/build.lua", &script),
+            ("docs/version.txt", "in docs\n"),
+            ("build.lua", &script),
+        ],
+    );
     for (fragment, said) in [("#main", "2.0.0\n"), ("#main:docs", "in docs\n")] {
         let dest = docker.bench.path("out");
         let spec = format!("type=local,dest={}", dest.display());
@@ -77,7 +95,12 @@ fn an_archive_on_stdin_is_script_and_context() {
     let docker = Docker::new();
     let project = docker.project(SCRIPT, &[("a.txt", "archived\n")]);
     for flag in ["-cf", "-czf"] {
-        let archive = Command::new("tar").args(["-C"]).arg(&project).args([flag, "-", "."]).output().unwrap();
+        let archive = Command::new("tar")
+            .args(["-C"])
+            .arg(&project)
+            .args([flag, "-", "."])
+            .output()
+            .unwrap();
         succeeded("tar", &archive);
         let dest = docker.bench.path("out");
         let spec = format!("type=local,dest={}", dest.display());
@@ -101,19 +124,6 @@ fn a_script_on_stdin_has_an_empty_context() {
 }
 
 #[test]
-fn a_script_that_is_not_there() {
-    let docker = Docker::new();
-    let project = docker.project("", &[]);
-    let syntax = format!("--build-arg=BUILDKIT_SYNTAX={}", docker.image);
-    let server = Server::start(&docker.bench);
-    let url = format!("{}#main", server.url);
-    let mut command = docker.command(&project, &[&syntax, "-f", "other.lua", &url]);
-    let output = command.output().unwrap();
-    let said = stderr_of(&output);
-    assert!(!output.status.success() && said.contains("there is no script `other.lua`"), "{said}");
-}
-
-#[test]
 fn a_target_of_the_same_bake_is_a_context() {
     let docker = Docker::new();
     let project = docker.project(
@@ -128,7 +138,10 @@ fn a_target_of_the_same_bake_is_a_context() {
     fs::write(project.join("docker-bake.hcl"), bake).unwrap();
     let mut command = Command::new(&docker.bench.engine.facts().docker_cli);
     docker.bench.prepare(&mut command, &project);
-    let output = command.args(["buildx", "bake", "--progress=plain", "app"]).output().unwrap();
+    let output = command
+        .args(["buildx", "bake", "--progress=plain", "app"])
+        .output()
+        .unwrap();
     succeeded("docker buildx bake app", &output);
     assert_eq!(fs::read_to_string(dest.join("said")).unwrap(), "by-the-base\n");
 }
