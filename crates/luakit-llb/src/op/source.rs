@@ -77,6 +77,7 @@ pub struct LocalSource {
 
 /// `bk.git`.
 #[derive(Debug, Clone, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct GitSource {
     /// The remote as given, with any `#ref:subdir` taken off.
     pub url: String,
