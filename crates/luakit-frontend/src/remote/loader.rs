@@ -32,9 +32,12 @@ pub(super) struct RemoteLoader<H: Host> {
     script: Place<H>,
     context: Place<H>,
     /// What was asked of the client before.
-    answers: Mutex<HashMap<(Asked, String), Arc<Tree<H>>>>,
+    answers: Mutex<Answers<H>>,
     waits: Waits,
 }
+
+/// Results by what was asked, and of which directory.
+type Answers<H> = HashMap<(Asked, String), Arc<Tree<H>>>;
 
 /// The time that a script has waited for the engine: one thread, one wait at a time.
 #[derive(Default)]
