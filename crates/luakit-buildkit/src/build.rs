@@ -12,7 +12,6 @@ pub(crate) mod check;
 pub(crate) mod digests;
 mod local_cache;
 mod response;
-mod result;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::{self, BuildError};
 use crate::export::{Export, Prepared};
-use crate::gateway::{Gateway, GatewayError, OfferedIds, Refusal, ResultRef, Setting};
+use crate::gateway::{Gateway, GatewayError, Offered, Refusal, ResultRef, Setting, results};
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
@@ -112,6 +111,8 @@ pub struct PlatformResult {
     pub result: ResultRef,
     /// The image's config, as JSON; the exporter adds the layers.
     pub image_config: Option<Vec<u8>>,
+    /// The config of the image that it was built on, by which the engine tells inherited layers.
+    pub base_config: Option<Vec<u8>>,
 }
 
 /// Why a frontend returns nothing.
@@ -179,14 +180,9 @@ impl Engine {
         observer: &mut (dyn FnMut(Event) + Send),
     ) -> Result<BuildResponse, BuildError> {
         check::check_platforms(definitions.iter().map(|d| d.platform.as_ref()))?;
-        let given = Setting {
-            locals: request.locals.keys().cloned().collect(),
-            entitlements: request.entitlements.clone(),
-            offered: Some(OfferedIds::of(&request.attachments)),
-            ..Setting::default()
-        };
+        let offered = Offered::new(request.locals.keys(), &request.entitlements, &request.attachments);
         for definition in &definitions {
-            check::check_definition(definition.definition.message(), &given)?;
+            check::check_definition(definition.definition.message(), Some(&offered))?;
         }
         let frontend = |gateway: Gateway| async move {
             let sent = definitions.iter().map(|d| d.definition.clone()).collect();
@@ -195,6 +191,7 @@ impl Engine {
                 platform: d.platform,
                 result,
                 image_config: d.image_config,
+                base_config: None,
             };
             Ok(definitions.into_iter().zip(refs).map(result).collect())
         };
@@ -239,13 +236,11 @@ impl Engine {
             attachments.stores.insert("export".to_owned(), store);
         }
         let caches = local_cache::attach(&mut cache_imports, &cache_exports, &mut attachments.stores)?;
-        let offered = OfferedIds::of(&attachments);
+        let offered = Offered::new(locals.keys(), &entitlements, &attachments);
         let attached = attachments.open().map_err(BuildError::from)?;
         let setting = Arc::new(Setting {
             engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
             exports: prepared.exporters.len(),
-            locals: locals.keys().cloned().collect(),
-            entitlements: entitlements.clone(),
             offered: Some(offered),
             cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
             resolve_mode: if pull { "pull" } else { "default" },
@@ -396,7 +391,7 @@ where
     });
     let request = match &results {
         Ok(results) => gateway::ReturnRequest {
-            result: Some(result::message(results, multi_platform)),
+            result: Some(results::message(results, multi_platform)),
             error: None,
         },
         Err(failure) => gateway::ReturnRequest {
@@ -432,7 +427,7 @@ impl CacheEntry {
         }
     }
 
-    fn into_gateway(self) -> gateway::CacheOptionsEntry {
+    pub(crate) fn into_gateway(self) -> gateway::CacheOptionsEntry {
         gateway::CacheOptionsEntry {
             r#type: self.kind,
             attrs: self.attrs.into_iter().collect(),

@@ -2,23 +2,31 @@
 //!
 //! A script's exports become planned outputs (`targets`), the images that they reach are resolved (`resolve`) or
 //! taken from the lock file (`lock`), and definitions are marshalled (`plan`) and solved (`solver`). Ignore files
-//! (`ignore`) say what of a context is left out. `credentials` and `token` are how registries let us in. What this crate
+//! (`ignore`) say what of a context is left out. Where an engine runs the frontend (`host`), script and context are read
+//! through it (`remote`). `credentials` and `token` are how registries let us in. What this crate
 //! reads of the machine comes in as parameters: it knows no environment, no
 //! terminal, and not which engine builds.
 
+pub mod context_value;
 pub mod credentials;
 mod document;
 pub mod fetch;
+pub mod git_context;
+pub mod host;
 pub mod ignore;
 pub mod lock;
+pub mod options;
 pub mod plan;
 mod public_url;
+pub mod remote;
 pub mod resolve;
 pub mod solver;
 pub mod targets;
 pub mod tls;
 pub mod token;
+pub mod values;
 
+pub use host::Host;
 pub use document::{DocumentError, Problem, ProblemKind};
 pub use plan::{Output, Plan, PlanError, Request};
 pub use solver::{References, Solver};

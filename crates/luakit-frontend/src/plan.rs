@@ -10,7 +10,7 @@ use std::sync::Arc;
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
 use luakit_llb::graph::Vertex;
 use luakit_llb::marshal::{NoCache, RunDefaults};
-use luakit_llb::op::{Network, Op, Security, Source};
+use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
 use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader};
 
@@ -52,6 +52,9 @@ pub enum PlanError {
     /// What was asked for isn't there.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The program ends while the script runs.
+    #[error("the script was stopped")]
+    Stopped,
 }
 
 /// A script's exports, chosen but not yet resolved.
@@ -81,8 +84,8 @@ pub struct MarshalSettings {
     pub run_defaults: RunDefaults,
     /// What is done again though it is cached.
     pub no_cache: NoCacheFor,
-    /// Whether engines look images up anew.
-    pub pull: bool,
+    /// When engines ask registries for images of which the script doesn't say it.
+    pub resolve_mode: ResolveMode,
 }
 
 /// What of a plan is done again though it is cached.
@@ -110,6 +113,8 @@ pub struct Output {
     pub definition: Definition,
     /// The image config, as JSON.
     pub config: Vec<u8>,
+    /// The config of the image that it began with, if it is known.
+    pub base_config: Option<Vec<u8>>,
     /// Annotations of the image's manifest.
     pub annotations: BTreeMap<String, String>,
     /// The images whose configs went into it, with the digests that they had, and for which platforms.
@@ -320,7 +325,7 @@ impl Plan {
                     (_, Some(steps)) => NoCache::Vertices(steps),
                     _ => NoCache::AsWritten,
                 },
-                pull: settings.pull,
+                resolve_mode: settings.resolve_mode,
             };
             let (graph, state) = (&evaluation.graph, export.state);
             let reached = graph.reached(state, &planned.images).images.into_iter();
@@ -337,6 +342,7 @@ impl Plan {
                 platform: planned.platform.clone(),
                 definition: marshal::marshal(graph, state, &options),
                 config: image_config::compose(graph, state, &export.config, &planned.images, pins),
+                base_config: image_config::base_config(graph, state, &planned.images, pins),
                 annotations: export.config.annotations.clone(),
                 unknown_base: image_config::unknown_base(graph, state, &planned.images, pins),
                 images: reached.filter_map(resolved).collect(),

@@ -17,6 +17,8 @@ pub struct GitRemote {
     pub reference: Option<String>,
     /// The directory of a `#ref:subdir` fragment, cleaned.
     pub subdir: Option<String>,
+    /// What follows a `?`, as it is written.
+    pub query: String,
 }
 
 /// Why a text is no git remote.
@@ -54,7 +56,7 @@ impl GitRemote {
             return Err(GitUrlError::Scheme(scheme));
         }
         let (rest, fragment) = cut(rest, '#');
-        let (rest, _query) = cut(rest, '?');
+        let (rest, query) = cut(rest, '?');
         let (authority, url_path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -71,6 +73,7 @@ impl GitRemote {
             path: percent_decoded(url_path),
             reference,
             subdir,
+            query: query.to_owned(),
         })
     }
 
@@ -83,7 +86,7 @@ impl GitRemote {
             return None;
         }
         let (rest, fragment) = cut(rest, '#');
-        let (scp_path, _query) = cut(rest, '?');
+        let (scp_path, query) = cut(rest, '?');
         let (reference, subdir) = split_fragment(fragment);
         Some(Self {
             remote: format!("{user}@{host}:{scp_path}"),
@@ -92,6 +95,7 @@ impl GitRemote {
             path: scp_path.to_owned(),
             reference,
             subdir,
+            query: query.to_owned(),
         })
     }
 }
@@ -115,7 +119,7 @@ fn split_fragment(fragment: &str) -> (Option<String>, Option<String>) {
 }
 
 /// Go's URL parser hands out the path decoded. What is no escape stays.
-fn percent_decoded(text: &str) -> String {
+pub fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {

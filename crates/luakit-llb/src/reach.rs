@@ -118,7 +118,8 @@ impl Walk<'_> {
                 _ => return,
             }
             match self.graph.values(id) {
-                Values::Empty => return,
+                // Its own client resolved it.
+                Values::Empty | Values::Foreign(_) => return,
                 Values::Image(vertex) => {
                     if let Op::Source(Source::Image(image)) = &*self.graph.vertex(*vertex).op {
                         self.image(image);
@@ -157,7 +158,7 @@ impl Walk<'_> {
                     }
                 }
             }
-            Op::Merge(_) | Op::Diff { .. } => {}
+            Op::Merge(_) | Op::Diff { .. } | Op::Foreign(_) => {}
         }
     }
 

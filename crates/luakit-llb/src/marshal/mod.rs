@@ -12,7 +12,10 @@ pub(crate) mod go_json;
 mod inherit;
 mod run_defaults;
 mod source;
+mod source_files;
 mod writer;
+
+use std::borrow::Cow;
 
 use luakit_proto::pb;
 
@@ -22,7 +25,7 @@ pub use source::CONTEXT;
 
 use crate::definition::Definition;
 use crate::graph::{Graph, Metadata, VertexId};
-use crate::op::Op;
+use crate::op::{Op, ResolveMode};
 use crate::pins::Pins;
 use crate::platform::Platform;
 use crate::state::{Output, State};
@@ -45,8 +48,8 @@ pub struct Options<'a> {
     pub run_defaults: Option<&'a RunDefaults>,
     /// What runs again though its result is cached.
     pub no_cache: NoCache<'a>,
-    /// Whether engines look images up anew that a script leaves to them.
-    pub pull: bool,
+    /// When engines ask registries for images of which a script doesn't say it.
+    pub resolve_mode: ResolveMode,
 }
 
 /// Which runs and changes of files are done again though their results are cached. Sources and merges are not: what
@@ -140,12 +143,20 @@ impl Marshaller<'_> {
 
     fn write(&mut self, id: VertexId) {
         let vertex = self.graph.vertex(id);
+        let metadata = match (&*vertex.op, self.options.run_defaults) {
+            (Op::Exec(_), Some(defaults)) => defaults.limit(&vertex.metadata),
+            _ => Cow::Borrowed(&vertex.metadata),
+        };
         let wire = match &*vertex.op {
+            Op::Foreign(op) => {
+                let index = self.writer.add_foreign(op, &vertex.metadata, vertex.stack);
+                return self.wrote(id, index);
+            }
             Op::Source(source) => source::source(source, self.options),
             Op::Exec(exec) => {
                 let inherited = self.inherit.of(exec.values);
                 let mut inputs = Inputs::new(&self.written, &self.writer);
-                exec::exec(exec, &vertex.metadata, &inherited, &mut inputs, self.options)
+                exec::exec(exec, &metadata, &inherited, &mut inputs, self.options)
             }
             Op::File(file) => {
                 let mut inputs = Inputs::new(&self.written, &self.writer);
@@ -158,9 +169,20 @@ impl Marshaller<'_> {
             Op::Diff { lower, upper } => diff(lower.map(|o| self.input(o)), upper.map(|o| self.input(o))),
         };
         let index = self.writer.add(wire, &vertex.metadata, vertex.stack);
-        if self.options.no_cache.covers(id, &vertex.op) {
-            self.writer.ignore_cache(index);
+        if let Cow::Owned(limited) = &metadata {
+            self.writer.overlay(index, limited);
         }
+        if self.options.no_cache.covers(id, &vertex.op) {
+            let again = Metadata {
+                ignore_cache: true,
+                ..Metadata::default()
+            };
+            self.writer.overlay(index, &again);
+        }
+        self.wrote(id, index);
+    }
+
+    fn wrote(&mut self, id: VertexId, index: usize) {
         if let Some(slot) = self.written.get_mut(id.0 as usize) {
             *slot = Some(index);
         }
@@ -172,7 +194,8 @@ impl Marshaller<'_> {
     }
 }
 
-/// What an op consumes, in the order in which BuildKit's client visits it.
+/// What an op consumes, in the order in which BuildKit's client visits it. Of a foreign op it is what is written before
+/// it.
 pub(crate) fn inputs_of(op: &Op) -> Vec<Output> {
     match op {
         Op::Source(_) => Vec::new(),
@@ -183,6 +206,11 @@ pub(crate) fn inputs_of(op: &Op) -> Vec<Output> {
         Op::File(file) => file::visited_inputs(file),
         Op::Merge(inputs) => inputs.clone(),
         Op::Diff { lower, upper } => [*lower, *upper].into_iter().flatten().collect(),
+        Op::Foreign(op) => op
+            .before
+            .map(|vertex| Output { vertex, index: 0 })
+            .into_iter()
+            .collect(),
     }
 }
 

@@ -71,6 +71,8 @@ pub struct LocalSource {
     pub shared_key_hint: Option<String>,
     /// How the engine compares.
     pub differ: Option<Differ>,
+    /// The session that offers it, where it isn't the build's own.
+    pub session: Option<String>,
 }
 
 /// `bk.git`.
@@ -96,6 +98,10 @@ pub struct GitSource {
     pub ssh_socket: Option<String>,
     /// Whether submodules are left alone.
     pub skip_submodules: bool,
+    /// Whether files get the commit's time rather than that of the checkout.
+    pub mtime_commit: bool,
+    /// Whether `checksum` is fetched itself, and the reference only names it.
+    pub fetch_by_commit: bool,
 }
 
 /// `bk.http`.

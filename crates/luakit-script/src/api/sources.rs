@@ -91,8 +91,10 @@ pub(super) fn scratch(call: &mut Call<'_>) -> Result<Out> {
 }
 
 pub(super) fn local(call: &mut Call<'_>) -> Result<Out> {
+    let name: String = call.arg(0)?;
+    let session = call.build.input.contexts.session(&name).cloned();
     let local = LocalSource {
-        name: call.arg(0)?,
+        name,
         include: call.list("include")?,
         exclude: call.list("exclude")?,
         follow_paths: call.list("follow_paths")?,
@@ -102,6 +104,7 @@ pub(super) fn local(call: &mut Call<'_>) -> Result<Out> {
             Some(_) => Some(Differ::Metadata),
             None => None,
         },
+        session,
     };
     if let Some(state) = contexts::instead_of_local(call, &local)? {
         return Ok(Out::State(state));
@@ -158,6 +161,7 @@ pub(super) fn git(call: &mut Call<'_>) -> Result<Out> {
         known_ssh_hosts: known.map(|hosts| format!("{}\n", hosts.trim_end_matches('\n'))),
         ssh_socket: call.option("ssh_socket")?,
         skip_submodules: call.flag("skip_submodules", false)?,
+        ..GitSource::default()
     };
     call.hold(given.len())?;
     let at = call.at();

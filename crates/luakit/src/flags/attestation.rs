@@ -8,8 +8,7 @@
 use std::collections::BTreeMap;
 
 use luakit_diagnostic::nearest;
-
-use super::csv;
+use luakit_frontend::values::{csv, parse_bool};
 
 /// One attestation that is asked for, or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,15 +118,6 @@ fn check_provenance(attrs: &BTreeMap<String, String>) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// As Go's `ParseBool` reads it.
-pub(crate) fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 impl Attestation {

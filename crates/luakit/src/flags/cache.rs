@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use luakit_buildkit::CacheEntry;
 use luakit_diagnostic::nearest;
+use luakit_frontend::values::{csv, parse_bool};
 
-use super::attestation::parse_bool;
-use super::{cache_keys, csv};
+use super::cache_keys;
 
 /// Which way a cache goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

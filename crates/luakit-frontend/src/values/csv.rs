@@ -1,8 +1,8 @@
-//! Fields separated by commas, as Docker's flags have them: one record of CSV (RFC 4180). A field in double quotes may
+//! Fields separated by commas, as Docker's flags and the options of frontends have them: one record of CSV (RFC 4180). A field in double quotes may
 //! hold commas, and a quote in it is written twice: `type=image,"name=a,b"`.
 
 /// The fields of one value.
-pub(crate) fn fields(text: &str) -> Result<Vec<String>, String> {
+pub fn fields(text: &str) -> Result<Vec<String>, String> {
     let mut fields = Vec::new();
     let mut rest = text;
     loop {
@@ -19,7 +19,7 @@ pub(crate) fn fields(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// A field as it is written: in quotes if it needs them.
-pub(crate) fn field(text: &str) -> String {
+pub fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         return format!("\"{}\"", text.replace('"', "\"\""));
     }
