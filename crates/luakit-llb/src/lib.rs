@@ -16,6 +16,7 @@ pub mod image_config;
 pub mod marshal;
 pub mod op;
 pub mod path;
+pub mod percent;
 pub mod pins;
 pub mod platform;
 pub mod reach;
