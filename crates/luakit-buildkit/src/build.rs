@@ -61,7 +61,7 @@ pub struct BuildRequest {
     pub exports: Vec<Export>,
     /// Where the credentials for registries are; they are offered if it is given.
     pub registries: Option<RegistryAccess>,
-    /// What the build may do beyond the usual: `network.host`, `security.insecure`.
+    /// What the build may do beyond the usual: `network.host`, `security.insecure`, `device=NAME`.
     pub entitlements: Vec<String>,
     /// Where cache may come from.
     pub cache_imports: Vec<CacheEntry>,
@@ -160,17 +160,33 @@ impl BuildRequest {
             pull: self.pull,
             multi_platform: self.multi_platform,
             cancel: self.cancel.clone(),
-            attachments: Attachments {
-                secrets: self.attachments.secrets.clone(),
-                ssh: self.attachments.ssh.clone(),
-                stores: self.attachments.stores.clone(),
-                uploads: BTreeMap::new(),
-            },
+            attachments: self.attachments.for_another(),
         }
     }
 }
 
 impl Engine {
+    /// Finds what a build lacks that its definitions need, before the engine hears of it. They may be unresolved still:
+    /// what an image's digest is makes no difference.
+    pub async fn check(&self, request: &BuildRequest, definitions: &[Definition]) -> Result<(), BuildError> {
+        check::check_locals(&request.locals)?;
+        request.attachments.for_another().open()?;
+        let setting = Setting {
+            locals: request.locals.keys().cloned().collect(),
+            entitlements: request.entitlements.clone(),
+            devices: self
+                .workers()
+                .await?
+                .first()
+                .map(|w| w.devices.clone())
+                .unwrap_or_default(),
+            offered: Some(OfferedIds::of(&request.attachments)),
+            ..Setting::default()
+        };
+        let mut definitions = definitions.iter();
+        definitions.try_for_each(|definition| check::check_definition(definition.message(), &setting))
+    }
+
     /// Builds definitions that are ready, one for each platform, and tells `observer` what happens.
     pub async fn solve(
         &self,
@@ -246,6 +262,8 @@ impl Engine {
             exports: prepared.exporters.len(),
             locals: locals.keys().cloned().collect(),
             entitlements: entitlements.clone(),
+            // Whoever starts a build has them checked before.
+            devices: Vec::new(),
             offered: Some(offered),
             cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
             resolve_mode: if pull { "pull" } else { "default" },

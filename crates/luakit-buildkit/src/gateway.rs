@@ -25,6 +25,7 @@ use tonic::{Request, Status};
 use crate::build::caps;
 use crate::build::check::check_definition;
 use crate::build::digests::Digests;
+use crate::entitlements::Device;
 use crate::error::BuildError;
 use crate::grpc::{Connection, MESSAGE};
 use crate::session::attachments::Attachments;
@@ -51,6 +52,8 @@ pub(crate) struct Setting {
     pub(crate) locals: BTreeSet<String>,
     /// What the build may do beyond the usual.
     pub(crate) entitlements: Vec<String>,
+    /// The devices that the engine has, where they are checked.
+    pub(crate) devices: Vec<Device>,
     /// The secrets and SSH agents that are offered; `None` when somebody else offers them.
     pub(crate) offered: Option<OfferedIds>,
     /// Where cache may come from.

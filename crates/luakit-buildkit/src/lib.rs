@@ -11,6 +11,7 @@ pub mod build;
 pub mod endpoint;
 pub mod engine;
 pub mod engines;
+pub mod entitlements;
 pub mod error;
 pub mod export;
 mod fsutil;

@@ -29,7 +29,7 @@ pub mod view;
 pub use definition::Definition;
 pub use graph::{Frame, Graph, Metadata, ProgressGroup, Resources, SourceText, StackId, VertexId};
 pub use image_config::{CmdForm, ConfigOverlay, Healthcheck};
-pub use pins::{Pins, ResolvedImage};
+pub use pins::{LayoutImage, Pins, ResolvedImage};
 pub use platform::Platform;
 pub use reach::Reached;
 pub use reference::{ImageDigest, Reference};

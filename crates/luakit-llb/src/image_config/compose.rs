@@ -43,18 +43,26 @@ pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Pl
     sorted(Value::Object(root)).to_string().into_bytes()
 }
 
+/// An image whose config nothing says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnknownBase {
+    /// A registry's.
+    Image(Reference),
+    /// A layout's, by its reference.
+    Layout(String),
+}
+
 /// The image that a state began with, when `pins` don't say what its config is.
-pub fn unknown_base(graph: &Graph, state: State, target: &Platform, pins: &Pins) -> Option<(Reference, Platform)> {
+pub fn unknown_base(graph: &Graph, state: State, target: &Platform, pins: &Pins) -> Option<(UnknownBase, Platform)> {
     let (image, _) = lineage(graph, state);
     let op = &graph.vertex(image?).op;
-    let Op::Source(Source::Image(source)) = &**op else {
-        return None;
-    };
     let platform = op.image_platform().unwrap_or(target);
-    match pins.image(&source.reference, platform) {
-        Some(_) => None,
-        None => Some((source.reference.clone(), platform.clone())),
-    }
+    let base = match &**op {
+        Op::Source(Source::Image(source)) => UnknownBase::Image(source.reference.clone()),
+        Op::Source(Source::OciLayout(source)) => UnknownBase::Layout(source.reference.clone()),
+        _ => return None,
+    };
+    pins.config_of(op, platform).is_none().then(|| (base, platform.clone()))
 }
 
 /// The image that a state began with, and what changed since, oldest first.
@@ -81,11 +89,8 @@ fn lineage(graph: &Graph, state: State) -> (Option<VertexId>, Vec<&Values>) {
 }
 
 fn base_of(graph: &Graph, image: VertexId, platform: &Platform, pins: &Pins) -> Option<Object> {
-    let Op::Source(Source::Image(source)) = &*graph.vertex(image).op else {
-        return None;
-    };
-    let resolved = pins.image(&source.reference, platform)?;
-    match serde_json::from_slice(&resolved.config) {
+    let config = pins.config_of(&graph.vertex(image).op, platform)?;
+    match serde_json::from_slice(config) {
         Ok(Value::Object(root)) => Some(root),
         _ => None,
     }

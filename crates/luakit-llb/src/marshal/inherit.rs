@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use crate::graph::{Graph, VertexId};
 use crate::image_config::BaseConfig;
-use crate::op::{Op, Source};
 use crate::path;
 use crate::pins::Pins;
 use crate::platform::Platform;
@@ -129,14 +128,10 @@ impl<'a> Inheritance<'a> {
             }),
             ..Inherited::default()
         };
-        let Op::Source(Source::Image(image)) = &**op else {
+        let Some(config) = self.pins.config_of(op, asked.unwrap_or(self.target)) else {
             return inherited;
         };
-        let platform = asked.unwrap_or(self.target);
-        let Some(resolved) = self.pins.image(&image.reference, platform) else {
-            return inherited;
-        };
-        let config = BaseConfig::read(&resolved.config);
+        let config = BaseConfig::read(config);
         let mut env = Env::default();
         for entry in &config.env {
             let (name, value) = entry.split_once('=').unwrap_or((entry, ""));

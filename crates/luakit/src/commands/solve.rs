@@ -54,7 +54,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let locals = local::by_name(&args.engine.local)?;
     let attachments = args.engine.attach.attachments(&environment)?;
     let source_policy = args.engine.attach.source_policy(&environment)?;
-    epoch::apply(&mut exports, environment.source_date_epoch.as_deref())?;
+    let epoch = args.outputs.epoch().or(environment.source_date_epoch.as_deref());
+    epoch::apply(&mut exports, epoch)?;
     let definition = read_definition()?;
     runtime::build(async {
         let (mut definition, record) =
@@ -86,13 +87,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         };
         let platforms: Vec<Platform> = definition.platform.iter().cloned().collect();
         demands::check(&engine, &request, &platforms).await?;
-        let workers = engine.workers().await;
-        let workers = workers.map_err(|e| {
-            Failure::new(
-                Kind::NoEngine,
-                luakit_diagnostic::Diagnostic::error("no-engine", e.to_string()),
-            )
-        })?;
+        let workers = engine.workers().await.map_err(Failure::no_answer)?;
         demands::warn_unstored(&engine, workers, &request.exports, printer);
         let response = build::definition(&engine, request, definition, progress, printer).await?;
         results.write(&response, false, printer)

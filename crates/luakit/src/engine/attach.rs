@@ -33,12 +33,11 @@ pub(crate) struct AttachArgs {
 }
 
 impl AttachArgs {
-    /// A flag that only means something to an engine.
+    /// A flag that only means something to an engine. A layout also says the configs of its images.
     pub(crate) fn given(&self) -> Option<&'static str> {
         let flags = [
             ("--secret", !self.secret.is_empty()),
             ("--ssh", !self.ssh.is_empty()),
-            ("--oci-layout", !self.oci_layout.is_empty()),
             ("--source-policy-file", self.source_policy_file.is_some()),
         ];
         flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
@@ -65,7 +64,8 @@ impl AttachArgs {
         Ok(attachments)
     }
 
-    fn layouts(&self) -> Result<BTreeMap<String, ContentStore>, Failure> {
+    /// The layouts, by the names that engines ask for them by.
+    pub(crate) fn layouts(&self) -> Result<BTreeMap<String, ContentStore>, Failure> {
         let mut stores = BTreeMap::new();
         for (name, dir) in &self.oci_layout {
             let store = ContentStore {

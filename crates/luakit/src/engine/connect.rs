@@ -75,7 +75,7 @@ async fn first(discovery: &Discovery, platforms: &[Platform], printer: &Printer)
         };
         let why = format!("{source}: {error}");
         if source.is_named() && tried.is_empty() {
-            return Err(no_engine(why));
+            return Err(Failure::no_engine(why));
         }
         if source.is_chosen() {
             passed_over.push(why.clone());
@@ -90,10 +90,6 @@ fn nobody(tried: Vec<String>) -> Failure {
     let diagnostic = Diagnostic::error("no-engine", "no engine answers");
     let diagnostic = tried.into_iter().fold(diagnostic, Diagnostic::with_note);
     Failure::new(Kind::NoEngine, diagnostic.with_hint(INSTALL))
-}
-
-fn no_engine(message: String) -> Failure {
-    Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", message))
 }
 
 /// Why a candidate isn't the one.
@@ -129,7 +125,7 @@ impl Builder {
     /// Which node builds which of these platforms.
     pub(crate) async fn parts(&mut self, platforms: &[Platform]) -> Result<Vec<Part>, Failure> {
         let parts = self.divide(platforms).await;
-        parts.map_err(|error| no_engine(format!("{}: {error}", self.source)))
+        parts.map_err(|error| Failure::no_engine(format!("{}: {error}", self.source)))
     }
 
     async fn divide(&mut self, platforms: &[Platform]) -> Result<Vec<Part>, Unreachable> {

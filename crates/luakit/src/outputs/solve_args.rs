@@ -84,6 +84,12 @@ impl SolveArgs {
         Ok(())
     }
 
+    /// The time that is given for the result: of several, the last.
+    pub(crate) fn epoch(&self) -> Option<&str> {
+        let mut given = self.opt.iter().rev();
+        given.find(|(key, _)| key == EPOCH).map(|(_, value)| value.as_str())
+    }
+
     /// What the engine is told.
     pub(crate) fn attributes(&self) -> BTreeMap<String, String> {
         self.opt.iter().cloned().collect()
