@@ -60,6 +60,8 @@ async fn first(discovery: &Discovery, platforms: &[Platform], printer: &Printer)
     let mut passed_over = Vec::new();
     for candidate in discovery.candidates() {
         let source = candidate.source.clone();
+        let builder = candidate.driver.is_some().then(|| source.builder()).flatten();
+        let builder = builder.map(str::to_owned);
         let error = match Builder::reach(candidate, platforms).await {
             Ok((builder, part)) => {
                 for why in passed_over {
@@ -70,6 +72,14 @@ async fn first(discovery: &Discovery, platforms: &[Platform], printer: &Printer)
             }
             Err(Unreachable::Setup(error)) if source.is_named() => {
                 return Err(Failure::usage(format!("{source}: {error}")));
+            }
+            Err(Unreachable::Connect(error)) if error.lacks_container() && source.is_chosen() => {
+                // Its owner means to build there, and it only has to be made: building elsewhere is no service.
+                let failure = Failure::no_engine(format!("{source}: {error}"));
+                return Err(match builder {
+                    Some(name) => failure.hint(format!("`docker buildx inspect --bootstrap {name}` makes it")),
+                    None => failure,
+                });
             }
             Err(error) => error.to_string(),
         };
