@@ -55,6 +55,8 @@ const CANCELING: Duration = Duration::from_secs(10);
 /// What surrounds a build's definitions.
 #[derive(Default)]
 pub struct BuildRequest {
+    /// What the engine knows the build by; made up where there is none. Nothing but a [`crate::build_id`] will do.
+    pub id: Option<String>,
     /// Local directories by the names that the definitions use.
     pub locals: BTreeMap<String, PathBuf>,
     /// Where the result goes; none means that it only has to succeed.
@@ -149,6 +151,7 @@ impl BuildRequest {
     /// to one.
     pub fn for_another(&self) -> Self {
         Self {
+            id: None,
             locals: self.locals.clone(),
             exports: Vec::new(),
             registries: self.registries.clone(),
@@ -236,6 +239,7 @@ impl Engine {
     {
         check::check_locals(&request.locals)?;
         let BuildRequest {
+            id,
             locals,
             exports,
             registries,
@@ -281,7 +285,7 @@ impl Engine {
             attached,
         };
         let session = Session::new(offer, shared_key);
-        let id = random_id();
+        let id = id.unwrap_or_else(random_id);
         let first = prepared.exporters.first().cloned().unwrap_or_default();
         let request = SolveRequest {
             r#ref: id.clone(),

@@ -35,6 +35,7 @@ pub use error::{BuildError, MissingCap, SourceExcerpt, StepFailure};
 pub use export::{Archive, Export, ExportKind, FileOutput};
 pub use fsutil::TransferError;
 pub use gateway::{Gateway, GatewayError, ResultRef};
+pub use ids::random_id as build_id;
 pub use output_file::OutputFile;
 pub use session::attachments::{Attachments, ServiceError};
 pub use session::auth::RegistryAccess;

@@ -169,7 +169,7 @@ fn given(args: &Args, specs: &[output::Spec], environment: Environment, printer:
     let mut exports = exports::prepare(specs, &args.tag, printer)?;
     args.outputs.annotate(&mut exports)?;
     let wanted = args.outputs.attestations()?;
-    let caches = args.outputs.caches(printer)?;
+    let caches = args.outputs.caches(&environment, printer)?;
     let mut locals = local::by_name(&args.engine.local)?;
     let context = args.script.context_dir()?.to_owned();
     if let Some(dir) = locals.insert(CONTEXT.to_owned(), context) {

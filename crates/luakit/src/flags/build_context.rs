@@ -102,8 +102,7 @@ fn is_git(url: &str) -> bool {
 }
 
 fn git(url: &str, fragment: &str) -> Result<ContextValue, String> {
-    let remote = GitRemote::parse(url).map_err(|e| e.to_string())?;
-    drop(remote);
+    GitRemote::parse(url).map_err(|e| e.to_string())?;
     if url
         .split_once("://")
         .and_then(|(scheme, rest)| Some((scheme, rest.split('/').next()?)))

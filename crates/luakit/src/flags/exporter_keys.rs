@@ -4,6 +4,7 @@
 use luakit_diagnostic::nearest;
 use luakit_llb::Platform;
 
+use super::boolean;
 use super::output::Kind;
 
 /// What a value looks like.
@@ -89,10 +90,11 @@ impl Form {
     pub(super) fn check(self, key: &str, value: &str) -> Result<String, String> {
         match self {
             Self::Text => Ok(value.to_owned()),
-            Self::Bool => match value {
-                "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".to_owned()),
-                "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".to_owned()),
-                _ => Err(format!("`{key}={value}` must be `true` or `false`")),
+            // A key without a value is on.
+            Self::Bool if value.is_empty() => Ok("true".to_owned()),
+            Self::Bool => match boolean::parse(value) {
+                Some(yes) => Ok(yes.to_string()),
+                None => Err(format!("`{key}={value}` must be `true` or `false`")),
             },
             Self::Integer => match value.parse::<i64>() {
                 Ok(_) => Ok(value.to_owned()),

@@ -3,6 +3,7 @@
 
 pub(crate) mod annotation;
 pub(crate) mod attestation;
+pub(crate) mod boolean;
 pub(crate) mod build_arg;
 pub(crate) mod build_context;
 pub(crate) mod cache;
