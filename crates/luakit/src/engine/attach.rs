@@ -21,8 +21,9 @@ pub(crate) struct AttachArgs {
     /// either, the variable of that name, else the file of that name
     #[arg(long, value_name = "id=NAME[,src=FILE|env=VAR]", value_parser = secret::parse)]
     secret: Vec<SecretSpec>,
-    /// Let steps use an ssh agent: the one that runs (`default`), another one's socket, or keys without a passphrase
-    #[arg(long, value_name = "default|ID[=SOCKET|KEY[,KEY]]", value_parser = ssh::parse)]
+    /// Let steps use an ssh agent: the one that runs (`default`), another one's socket, or keys without a passphrase; with
+    /// `raw=true`, any socket as it is
+    #[arg(long, value_name = "default|ID[=SOCKET[,raw=true]|KEY[,KEY]]", value_parser = ssh::parse)]
     ssh: Vec<SshSpec>,
     /// Give the build an OCI image layout under the name that the script uses
     #[arg(long, value_name = "NAME=DIR", value_parser = local::parse)]
