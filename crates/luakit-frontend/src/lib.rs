@@ -6,11 +6,14 @@
 //! reads of the machine comes in as parameters: it knows no environment, no
 //! terminal, and not which engine builds.
 
+pub mod context_value;
 pub mod credentials;
 mod document;
 pub mod fetch;
+pub mod git_context;
 pub mod ignore;
 pub mod lock;
+pub mod options;
 pub mod plan;
 mod public_url;
 pub mod resolve;
@@ -18,6 +21,7 @@ pub mod solver;
 pub mod targets;
 pub mod tls;
 pub mod token;
+pub mod values;
 
 pub use document::{DocumentError, Problem, ProblemKind};
 pub use plan::{Output, Plan, PlanError, Request};

@@ -11,7 +11,7 @@ use luakit_diagnostic::{Diagnostic, SourceFile, Span};
 use luakit_llb::graph::Vertex;
 use luakit_llb::image_config::UnknownBase;
 use luakit_llb::marshal::{NoCache, RunDefaults};
-use luakit_llb::op::{Network, Op, Security, Source};
+use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
 use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader};
 
@@ -82,8 +82,8 @@ pub struct MarshalSettings {
     pub run_defaults: RunDefaults,
     /// What is done again though it is cached.
     pub no_cache: NoCacheFor,
-    /// Whether engines look images up anew.
-    pub pull: bool,
+    /// When engines ask registries for images of which the script doesn't say it.
+    pub resolve_mode: ResolveMode,
 }
 
 /// What of a plan is done again though it is cached.
@@ -342,7 +342,7 @@ impl Plan {
                     (_, Some(steps)) => NoCache::Vertices(steps),
                     _ => NoCache::AsWritten,
                 },
-                pull: settings.pull,
+                resolve_mode: settings.resolve_mode,
             };
             let (graph, state) = (&evaluation.graph, export.state);
             let reached = graph.reached(state, &planned.images).images.into_iter();

@@ -102,7 +102,7 @@ fn definition(graph: &Graph, state: State) -> Definition {
         context_excludes: &[],
         run_defaults: None,
         no_cache: NoCache::AsWritten,
-        pull: false,
+        resolve_mode: ResolveMode::Default,
     };
     marshal(graph, state, &options)
 }

@@ -18,6 +18,8 @@ pub struct GitRemote {
     pub reference: Option<String>,
     /// The directory of a `#ref:subdir` fragment, cleaned.
     pub subdir: Option<String>,
+    /// What follows a `?`, as it is written.
+    pub query: String,
 }
 
 /// Why a text is no git remote.
@@ -55,7 +57,7 @@ impl GitRemote {
             return Err(GitUrlError::Scheme(scheme));
         }
         let (rest, fragment) = cut(rest, '#');
-        let (rest, _query) = cut(rest, '?');
+        let (rest, query) = cut(rest, '?');
         let (authority, url_path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -73,6 +75,7 @@ impl GitRemote {
             path: String::from_utf8(percent::decode(url_path, Plus::Plus)).unwrap_or_else(|_| url_path.to_owned()),
             reference,
             subdir,
+            query: query.to_owned(),
         })
     }
 
@@ -85,7 +88,7 @@ impl GitRemote {
             return None;
         }
         let (rest, fragment) = cut(rest, '#');
-        let (scp_path, _query) = cut(rest, '?');
+        let (scp_path, query) = cut(rest, '?');
         let (reference, subdir) = split_fragment(fragment);
         Some(Self {
             remote: format!("{user}@{host}:{scp_path}"),
@@ -94,6 +97,7 @@ impl GitRemote {
             path: scp_path.to_owned(),
             reference,
             subdir,
+            query: query.to_owned(),
         })
     }
 }

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use graphs::Script;
 use luakit_llb::marshal::{NoCache, Options, RunDefaults, marshal};
-use luakit_llb::op::{ExtraHost, Mount, MountKind, Network, Ulimit};
-use luakit_llb::{Definition, Pins, Platform, State};
+use luakit_llb::op::{Command, ExtraHost, Mount, MountKind, Network, ResolveMode, Run, Ulimit};
+use luakit_llb::{Definition, Metadata, Pins, Platform, Resources, State};
 use luakit_proto::{Message as _, pb};
 
 static PLATFORM: LazyLock<Platform> = LazyLock::new(Platform::linux_amd64);
@@ -23,7 +23,7 @@ fn options() -> Options<'static> {
         context_excludes: &[],
         run_defaults: None,
         no_cache: NoCache::AsWritten,
-        pull: false,
+        resolve_mode: ResolveMode::Default,
     }
 }
 
@@ -63,6 +63,13 @@ fn defaults() -> RunDefaults {
         ulimits: vec![limit("nofile", 100), limit("nproc", 50)],
         shm_size: 1 << 20,
         cgroup_parent: Some("/given".to_owned()),
+        hostname: Some("given".to_owned()),
+        resources: Some(Resources {
+            memory: 1 << 30,
+            cpu_shares: 7,
+            cpuset_cpus: "0-3".to_owned(),
+            ..Resources::default()
+        }),
     }
 }
 
@@ -76,6 +83,7 @@ fn runs_keep_what_they_say() {
         run.extra_hosts = vec![host("A", "10.9.9.9")];
         run.ulimits = vec![limit("nofile", 7)];
         run.cgroup_parent = Some("/own".to_owned());
+        run.hostname = Some("own".to_owned());
         run.mounts = vec![Mount {
             dest: "/dev/shm/".to_owned(),
             kind: MountKind::Tmpfs { size: 5 },
@@ -110,19 +118,55 @@ fn runs_keep_what_they_say() {
                 .map(|m| format!("{} {} {}", m.dest, m.output, m.tmpfs_opt.as_ref().map_or(0, |o| o.size)))
                 .collect();
             format!(
-                "{:?} {} {} {} [{}]",
+                "{:?} {} {} {} {} [{}]",
                 exec.network(),
                 hosts.join(","),
                 limits.join(","),
                 meta.cgroup_parent,
+                meta.hostname,
                 mounts.join("; ")
             )
         })
         .collect();
     insta::assert_snapshot!(told.join("\n"), @"
-    None a=10.0.0.1,a=fd00::1,b=10.0.0.2 nofile=100:100,nproc=50:50 /given [/ 0 0; /dev/shm -1 1048576]
-    Unset A=10.9.9.9,b=10.0.0.2 nofile=7:7,nproc=50:50 /own [/ 0 0; /dev/shm/ -1 5]
+    None a=10.0.0.1,a=fd00::1,b=10.0.0.2 nofile=100:100,nproc=50:50 /given given [/ 0 0; /dev/shm -1 1048576]
+    Unset A=10.9.9.9,b=10.0.0.2 nofile=7:7,nproc=50:50 /own own [/ 0 0; /dev/shm/ -1 5]
     ");
+}
+
+#[test]
+fn limits_of_runs_are_filled_in() {
+    let mut script = Script::new();
+    let base = script.image("alpine", None);
+    let open = script.run(base, "open");
+    let own = Resources {
+        memory_swap: 5,
+        cpu_shares: 1,
+        ..Resources::default()
+    };
+    let labels = Metadata {
+        resources: Some(own),
+        ..Metadata::default()
+    };
+    let at = script.at();
+    let closed = Run::new(Command::Shell("closed".to_owned()));
+    let closed = script.graph.run(open, closed, labels, at);
+    let defaults = defaults();
+    let definition = with(
+        &script,
+        closed,
+        &Options {
+            run_defaults: Some(&defaults),
+            ..options()
+        },
+    );
+    let limits = definition.message().metadata.iter();
+    let mut limits: Vec<String> = limits
+        .filter_map(|entry| entry.value.as_ref()?.linux_resources.as_ref())
+        .map(|l| format!("{} {} {} {}", l.memory, l.memory_swap, l.cpu_shares, l.cpuset_cpus))
+        .collect();
+    limits.sort();
+    assert_eq!(limits, ["0 5 1 0-3", "1073741824 0 7 0-3"]);
 }
 
 #[test]
@@ -151,6 +195,7 @@ fn what_is_needed_of_the_engine_is_said() {
         caps,
         [
             "exec.meta.base",
+            "exec.meta.linux.resources",
             "exec.meta.network",
             "exec.meta.ulimit",
             "exec.mount.bind",
@@ -238,7 +283,7 @@ fn images_are_looked_up_anew() {
         &script,
         base,
         &Options {
-            pull: true,
+            resolve_mode: ResolveMode::ForcePull,
             ..options()
         },
     );

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use luakit_buildkit::engines::Discovery;
+use luakit_frontend::values::parse_bool;
 
 use crate::failure::Failure;
-use crate::flags::boolean;
 
 /// What of the environment means something to `luakit`.
 #[derive(Debug, Clone, Default)]
@@ -130,7 +130,7 @@ fn either(name: &str) -> Result<Option<String>, Failure> {
 
 /// A switch, in the words of BuildKit's client; it takes others as unset.
 fn flag(name: &str) -> Result<bool, Failure> {
-    Ok(text(name)?.and_then(|value| boolean::parse(&value)) == Some(true))
+    Ok(text(name)?.and_then(|value| parse_bool(&value)) == Some(true))
 }
 
 /// A switch that is wrong usage when it says neither yes nor no.
@@ -138,7 +138,7 @@ fn switch(name: &str) -> Result<bool, Failure> {
     let Some(value) = text(name)? else {
         return Ok(false);
     };
-    boolean::parse(&value).ok_or_else(|| Failure::usage(format!("the variable `{name}` must be `true` or `false`")))
+    parse_bool(&value).ok_or_else(|| Failure::usage(format!("the variable `{name}` must be `true` or `false`")))
 }
 
 /// `GIT_SSH_COMMAND`, else `GIT_SSH`, which is the path of a program.

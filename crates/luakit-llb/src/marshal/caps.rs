@@ -32,11 +32,13 @@ pub(crate) const DIFF: &str = "diffop";
 
 pub(crate) const SOURCE_GIT: &str = "source.git";
 pub(crate) const SOURCE_GIT_CHECKSUM: &str = "source.git.checksum";
+pub(crate) const SOURCE_GIT_FETCH_BY_COMMIT: &str = "source.git.fetchbycommit";
 pub(crate) const SOURCE_GIT_FULL_URL: &str = "source.git.fullurl";
 pub(crate) const SOURCE_GIT_HTTP_AUTH: &str = "source.git.httpauth";
 pub(crate) const SOURCE_GIT_KEEP_DIR: &str = "source.git.keepgitdir";
 pub(crate) const SOURCE_GIT_KNOWN_SSH_HOSTS: &str = "source.git.knownsshhosts";
 pub(crate) const SOURCE_GIT_MOUNT_SSH_SOCK: &str = "source.git.mountsshsock";
+pub(crate) const SOURCE_GIT_MTIME: &str = "source.git.mtime";
 pub(crate) const SOURCE_GIT_SKIP_SUBMODULES: &str = "source.git.skipsubmodules";
 pub(crate) const SOURCE_HTTP: &str = "source.http";
 pub(crate) const SOURCE_HTTP_AUTH: &str = "source.http.auth";

@@ -14,6 +14,8 @@ mod run_defaults;
 mod source;
 mod writer;
 
+use std::borrow::Cow;
+
 use luakit_proto::pb;
 
 pub use encode::{encode_op, op_digest};
@@ -22,7 +24,7 @@ pub use source::CONTEXT;
 
 use crate::definition::Definition;
 use crate::graph::{Graph, Metadata, VertexId};
-use crate::op::Op;
+use crate::op::{Op, ResolveMode};
 use crate::pins::Pins;
 use crate::platform::Platform;
 use crate::state::{Output, State};
@@ -45,8 +47,8 @@ pub struct Options<'a> {
     pub run_defaults: Option<&'a RunDefaults>,
     /// What runs again though its result is cached.
     pub no_cache: NoCache<'a>,
-    /// Whether engines look images up anew that a script leaves to them.
-    pub pull: bool,
+    /// When engines ask registries for images of which a script doesn't say it.
+    pub resolve_mode: ResolveMode,
 }
 
 /// Which runs and changes of files are done again though their results are cached. Sources and merges are not: what
@@ -140,12 +142,16 @@ impl Marshaller<'_> {
 
     fn write(&mut self, id: VertexId) {
         let vertex = self.graph.vertex(id);
+        let metadata = match (&*vertex.op, self.options.run_defaults) {
+            (Op::Exec(_), Some(defaults)) => defaults.limit(&vertex.metadata),
+            _ => Cow::Borrowed(&vertex.metadata),
+        };
         let wire = match &*vertex.op {
             Op::Source(source) => source::source(source, self.options),
             Op::Exec(exec) => {
                 let inherited = self.inherit.of(exec.values);
                 let mut inputs = Inputs::new(&self.written, &self.writer);
-                exec::exec(exec, &vertex.metadata, &inherited, &mut inputs, self.options)
+                exec::exec(exec, &metadata, &inherited, &mut inputs, self.options)
             }
             Op::File(file) => {
                 let mut inputs = Inputs::new(&self.written, &self.writer);
@@ -158,8 +164,15 @@ impl Marshaller<'_> {
             Op::Diff { lower, upper } => diff(lower.map(|o| self.input(o)), upper.map(|o| self.input(o))),
         };
         let index = self.writer.add(wire, &vertex.metadata, vertex.stack);
+        if let Cow::Owned(limited) = &metadata {
+            self.writer.overlay(index, limited);
+        }
         if self.options.no_cache.covers(id, &vertex.op) {
-            self.writer.ignore_cache(index);
+            let again = Metadata {
+                ignore_cache: true,
+                ..Metadata::default()
+            };
+            self.writer.overlay(index, &again);
         }
         if let Some(slot) = self.written.get_mut(id.0 as usize) {
             *slot = Some(index);

@@ -4,6 +4,9 @@
 //! (<https://github.com/moby/buildkit/blob/master/frontend/dockerfile/dockerfile2llb/convert.go>, `dispatchRun`). A script
 //! is not evaluated for them: they are laid under its runs when these are marshalled.
 
+use std::borrow::Cow;
+
+use crate::graph::{Metadata, Resources};
 use crate::op::{Exec, ExtraHost, Mount, MountKind, Network, Ulimit};
 
 /// Where shared memory is mounted.
@@ -22,6 +25,10 @@ pub struct RunDefaults {
     pub shm_size: i64,
     /// The cgroup that a process's own is made in.
     pub cgroup_parent: Option<String>,
+    /// The host name that a process sees.
+    pub hostname: Option<String>,
+    /// Limits on what a process may use. A run keeps its own for a kind that it says.
+    pub resources: Option<Resources>,
 }
 
 impl RunDefaults {
@@ -57,6 +64,39 @@ impl RunDefaults {
         if run.cgroup_parent.is_none() {
             run.cgroup_parent.clone_from(&self.cgroup_parent);
         }
+        if run.hostname.is_none() {
+            run.hostname.clone_from(&self.hostname);
+        }
         exec
+    }
+
+    /// The labels of a run with the limits that it leaves open filled in; they are no part of the op.
+    pub(super) fn limit<'m>(&self, metadata: &'m Metadata) -> Cow<'m, Metadata> {
+        let Some(given) = &self.resources else {
+            return Cow::Borrowed(metadata);
+        };
+        let mut own = metadata.resources.clone().unwrap_or_default();
+        // Swap is counted with memory, and a quota in its period: one of a pair makes no sense with another's other.
+        if own.memory == 0 && own.memory_swap == 0 {
+            (own.memory, own.memory_swap) = (given.memory, given.memory_swap);
+        }
+        if own.cpu_period == 0 && own.cpu_quota == 0 {
+            (own.cpu_period, own.cpu_quota) = (given.cpu_period, given.cpu_quota);
+        }
+        if own.cpu_shares == 0 {
+            own.cpu_shares = given.cpu_shares;
+        }
+        for (own, given) in [
+            (&mut own.cpuset_cpus, &given.cpuset_cpus),
+            (&mut own.cpuset_mems, &given.cpuset_mems),
+        ] {
+            if own.is_empty() {
+                own.clone_from(given);
+            }
+        }
+        Cow::Owned(Metadata {
+            resources: Some(own),
+            ..metadata.clone()
+        })
     }
 }

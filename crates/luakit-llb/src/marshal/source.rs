@@ -71,9 +71,13 @@ pub(super) fn source(source: &Source, options: &Options<'_>) -> Wire {
 
 fn image(source: &ImageSource, options: &Options<'_>) -> Wire {
     let mut a = Attributes::new(caps::SOURCE_IMAGE);
-    match source.resolve_mode {
-        ResolveMode::Default if !options.pull => {}
-        ResolveMode::Default | ResolveMode::ForcePull => {
+    let mode = match source.resolve_mode {
+        ResolveMode::Default => options.resolve_mode,
+        own => own,
+    };
+    match mode {
+        ResolveMode::Default => {}
+        ResolveMode::ForcePull => {
             a.set("image.resolvemode", "pull").cap(caps::SOURCE_IMAGE_RESOLVE_MODE);
         }
         ResolveMode::PreferLocal => {
@@ -180,6 +184,12 @@ fn git(source: &GitSource, options: &Options<'_>) -> Wire {
     if source.skip_submodules {
         a.set("git.skipsubmodules", "true")
             .cap(caps::SOURCE_GIT_SKIP_SUBMODULES);
+    }
+    if source.mtime_commit {
+        a.set("git.mtime", "commit").cap(caps::SOURCE_GIT_MTIME);
+    }
+    if source.fetch_by_commit {
+        a.set("git.fetchbycommit", "true").cap(caps::SOURCE_GIT_FETCH_BY_COMMIT);
     }
     let mut id = remote.map_or_else(|| source.url.clone(), |r| r.identifier());
     let pin = options.pins.git(&source.url, source.reference.as_deref());

@@ -103,13 +103,10 @@ impl<'a> Writer<'a> {
         self.ops.len() - 1
     }
 
-    /// Has an op done again though its result is cached.
-    pub(super) fn ignore_cache(&mut self, op: usize) {
+    /// Lays labels over an op's.
+    pub(super) fn overlay(&mut self, op: usize, metadata: &Metadata) {
         if let Some(written) = self.ops.get_mut(op) {
-            written.metadata.overlay(&Metadata {
-                ignore_cache: true,
-                ..Metadata::default()
-            });
+            written.metadata.overlay(metadata);
         }
     }
 

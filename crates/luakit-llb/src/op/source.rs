@@ -97,6 +97,10 @@ pub struct GitSource {
     pub ssh_socket: Option<String>,
     /// Whether submodules are left alone.
     pub skip_submodules: bool,
+    /// Whether files get the commit's time rather than that of the checkout.
+    pub mtime_commit: bool,
+    /// Whether `checksum` is fetched itself, and the reference only names it.
+    pub fetch_by_commit: bool,
 }
 
 /// `bk.http`.

@@ -143,7 +143,7 @@ impl Script {
             context_excludes: &[],
             run_defaults: None,
             no_cache: NoCache::AsWritten,
-            pull: false,
+            resolve_mode: ResolveMode::Default,
         };
         marshal(&self.graph, state, &options)
     }

@@ -159,6 +159,7 @@ pub(super) fn git(call: &mut Call<'_>) -> Result<Out> {
         known_ssh_hosts: known.map(|hosts| format!("{}\n", hosts.trim_end_matches('\n'))),
         ssh_socket: call.option("ssh_socket")?,
         skip_submodules: call.flag("skip_submodules", false)?,
+        ..GitSource::default()
     };
     call.hold(given.len())?;
     let at = call.at();

@@ -85,7 +85,7 @@ fn described(expression: &str) -> String {
         context_excludes: &[],
         run_defaults: None,
         no_cache: marshal::NoCache::AsWritten,
-        pull: false,
+        resolve_mode: luakit_llb::op::ResolveMode::Default,
     };
     let definition = marshal::marshal(&evaluation.graph, export.state, &options);
     let mut digests: Vec<String> = Vec::new();

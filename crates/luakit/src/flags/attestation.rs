@@ -8,8 +8,7 @@
 use std::collections::BTreeMap;
 
 use luakit_diagnostic::nearest;
-
-use super::{boolean, csv};
+use luakit_frontend::values::{csv, parse_bool};
 
 /// One attestation that is asked for, or refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +55,7 @@ pub(crate) fn parse(text: &str) -> Result<Attestation, String> {
         let again = match key.trim().to_ascii_lowercase().as_str() {
             "type" => kind.replace(parse_kind(value)?).is_some(),
             "disabled" => {
-                disabled = boolean::parse(value).ok_or_else(|| format!("`{field}` must be `true` or `false`"))?;
+                disabled = parse_bool(value).ok_or_else(|| format!("`{field}` must be `true` or `false`"))?;
                 false
             }
             _ => attrs.insert(key.trim().to_owned(), value.to_owned()).is_some(),
@@ -84,7 +83,7 @@ pub(crate) fn sbom(text: &str) -> Result<Attestation, String> {
 
 /// The short form: yes, no, or what the type takes.
 fn short(kind: Kind, text: &str) -> Result<Attestation, String> {
-    match boolean::parse(text) {
+    match parse_bool(text) {
         Some(on) => parse(&format!("type={},disabled={}", kind.name(), !on)),
         None => parse(&format!("type={},{text}", kind.name())),
     }
@@ -107,7 +106,7 @@ fn check_provenance(attrs: &BTreeMap<String, String>) -> Result<(), String> {
         match key.as_str() {
             "mode" => one_of(&["min", "max", "full"])?,
             "version" => one_of(&["v0.2", "v1"])?,
-            "inline-only" | "reproducible" if boolean::parse(value).is_none() => {
+            "inline-only" | "reproducible" if parse_bool(value).is_none() => {
                 return Err(format!("`{key}={value}` must be `true` or `false`"));
             }
             key if PROVENANCE.contains(&key) => {}

@@ -3,38 +3,24 @@
 
 use std::path::PathBuf;
 
-use luakit_llb::Reference;
-use luakit_llb::git_url::GitRemote;
-use luakit_llb::op::GitSource;
-use luakit_llb::reference::ImageDigest;
+use luakit_frontend::context_value::ContextValue;
 use luakit_script::NamedContexts;
 
 /// One `--build-context`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct ContextSpec {
     /// The name, normalised.
     pub(crate) name: String,
-    pub(crate) value: ContextValue,
+    pub(crate) value: ClientContext,
 }
 
 /// What a name stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ContextValue {
+#[derive(Debug, Clone)]
+pub(crate) enum ClientContext {
+    /// A directory of this machine.
     Dir(PathBuf),
-    Image(Reference),
-    Scratch,
-    OciLayout {
-        dir: PathBuf,
-        /// The entry of its index, unless there is a digest.
-        tag: Option<String>,
-        digest: Option<ImageDigest>,
-    },
-    Git {
-        url: String,
-        reference: Option<String>,
-        subdir: Option<String>,
-    },
-    Http(String),
+    /// What isn't, or a layout, whose store is a directory.
+    Other(ContextValue),
 }
 
 /// Reads one context.
@@ -52,16 +38,9 @@ pub(crate) fn parse(text: &str) -> Result<ContextSpec, String> {
     })
 }
 
-fn parse_value(value: &str) -> Result<ContextValue, String> {
-    if let Some(reference) = value.strip_prefix("docker-image://") {
-        if reference == "scratch" {
-            return Ok(ContextValue::Scratch);
-        }
-        let reference = reference.parse().map_err(|e| format!("{e}"))?;
-        return Ok(ContextValue::Image(reference));
-    }
-    if let Some(layout) = value.strip_prefix("oci-layout://") {
-        return oci_layout(layout);
+fn parse_value(value: &str) -> Result<ClientContext, String> {
+    if let Some(other) = ContextValue::parse(value).map_err(|error| error.to_string())? {
+        return Ok(ClientContext::Other(other));
     }
     if let Some(target) = value.strip_prefix("target:") {
         return Err(format!(
@@ -71,92 +50,28 @@ fn parse_value(value: &str) -> Result<ContextValue, String> {
     if let Some(scheme) = ["input:", "local:"].iter().find(|scheme| value.starts_with(**scheme)) {
         return Err(format!("`{scheme}` is for frontends: name the directory itself"));
     }
-    let (url, fragment) = value.split_once('#').unwrap_or((value, ""));
-    if is_git(url) {
-        return git(url, fragment);
-    }
-    if url.starts_with("http://") || url.starts_with("https://") {
-        let host = url.split("://").nth(1).and_then(|rest| rest.split('/').next());
-        if host.is_some_and(|host| host.contains('@')) {
-            return Err("a user in a URL would be in the build's definition: leave it out".to_owned());
-        }
-        return Ok(ContextValue::Http(value.to_owned()));
-    }
     if let Some((scheme, _)) = value.split_once("://") {
         return Err(format!(
             "unknown scheme `{scheme}://`: it must be a directory, docker-image://, oci-layout:// or a git or http URL"
         ));
     }
-    Ok(ContextValue::Dir(value.into()))
-}
-
-/// What Docker takes for a repository: by its scheme, as scp writes it, or a web address that ends in `.git`.
-fn is_git(url: &str) -> bool {
-    let web = url.starts_with("http://") || url.starts_with("https://");
-    let git = url
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .is_some_and(|name| name.strip_suffix(".git").is_some());
-    ["git://", "ssh://", "git@"].iter().any(|start| url.starts_with(start)) || (web && git)
-}
-
-fn git(url: &str, fragment: &str) -> Result<ContextValue, String> {
-    GitRemote::parse(url).map_err(|e| e.to_string())?;
-    if url
-        .split_once("://")
-        .and_then(|(scheme, rest)| Some((scheme, rest.split('/').next()?)))
-        .is_some_and(|(scheme, host)| scheme.starts_with("http") && host.contains('@'))
-    {
-        return Err("a user in a URL would be in the build's definition: give `--secret id=GIT_AUTH_TOKEN`".to_owned());
-    }
-    let (reference, subdir) = fragment.split_once(':').unwrap_or((fragment, ""));
-    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    if reference.starts_with('-') || reference.contains(char::is_whitespace) {
-        return Err(format!("`{reference}` is no branch, tag or commit"));
-    }
-    Ok(ContextValue::Git {
-        url: url.to_owned(),
-        reference: some(reference),
-        subdir: some(subdir),
-    })
-}
-
-/// `PATH[:TAG][@DIGEST]`.
-fn oci_layout(text: &str) -> Result<ContextValue, String> {
-    let (rest, digest) = match text.split_once('@') {
-        Some((rest, digest)) => (rest, Some(digest.parse::<ImageDigest>().map_err(|e| e.to_string())?)),
-        None => (text, None),
-    };
-    let (dir, tag) = match rest.split_once(':') {
-        Some((dir, tag)) => (dir, Some(tag.to_owned())),
-        None => (rest, None),
-    };
-    if dir.is_empty() || tag.as_deref() == Some("") {
-        return Err("it must be oci-layout://PATH[:TAG][@DIGEST]".to_owned());
-    }
-    Ok(ContextValue::OciLayout {
-        dir: dir.into(),
-        tag,
-        digest,
-    })
-}
-
-impl ContextValue {
-    /// The source of a git context.
-    pub(crate) fn git_source(url: &str, reference: Option<&String>, subdir: Option<&String>) -> GitSource {
-        GitSource {
-            url: url.to_owned(),
-            reference: reference.cloned(),
-            subdir: subdir.cloned(),
-            ..GitSource::default()
-        }
-    }
+    Ok(ClientContext::Dir(value.into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shown(value: &ClientContext) -> String {
+        match value {
+            ClientContext::Dir(dir) => format!("directory {}", dir.display()),
+            ClientContext::Other(ContextValue::Image(reference)) => format!("image {reference}"),
+            ClientContext::Other(ContextValue::Git(git)) => {
+                format!("git {} {:?} {:?}", git.url, git.reference, git.subdir)
+            }
+            ClientContext::Other(other) => format!("{other:?}"),
+        }
+    }
 
     #[test]
     fn values_are_those_of_buildx() {
@@ -170,6 +85,8 @@ mod tests {
             "base=oci-layout://out:v1",
             "base=oci-layout://out@DIGEST",
             "src=https://github.com/moby/buildkit.git#v0.12:docs",
+            "src=https://github.com/moby/buildkit.git?tag=v0.12&subdir=docs",
+            "src=https://github.com/moby/buildkit.git?tga=v0.12",
             "src=git@github.com:moby/buildkit",
             "src=https://example.com/x.tar.gz",
             "src",
@@ -186,7 +103,7 @@ mod tests {
             "src=https://me:secret@example.com/x.git",
         ];
         let said = texts.map(|text| match parse(&text.replace("DIGEST", &digest)) {
-            Ok(spec) => format!("{text} -> {} {:?}", spec.name, spec.value).replace(&"1".repeat(64), "1…"),
+            Ok(spec) => format!("{text} -> {} {}", spec.name, shown(&spec.value)).replace(&"1".repeat(64), "1…"),
             Err(error) => format!("{text} -> {error}"),
         });
         insta::assert_snapshot!(said.join("\n"), @r#"

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use luakit_buildkit::CacheEntry;
 use luakit_diagnostic::nearest;
+use luakit_frontend::values::{csv, parse_bool};
 
-use super::{boolean, cache_keys, csv};
+use super::cache_keys;
 
 /// Which way a cache goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +92,7 @@ pub(crate) fn complete(entry: &mut CacheEntry, variable: impl Fn(&str) -> Option
     let attrs = &mut entry.attrs;
     match entry.kind.as_str() {
         "gha" => {
-            let second = || variable("ACTIONS_CACHE_SERVICE_V2").and_then(|value| boolean::parse(&value));
+            let second = || variable("ACTIONS_CACHE_SERVICE_V2").and_then(|value| parse_bool(&value));
             let second = attrs
                 .get("version")
                 .map_or_else(|| second() == Some(true), |v| v == "2");

@@ -4,7 +4,8 @@
 use luakit_diagnostic::nearest;
 use luakit_llb::Platform;
 
-use super::boolean;
+use luakit_frontend::values::parse_bool;
+
 use super::output::Kind;
 
 /// What a value looks like.
@@ -92,7 +93,7 @@ impl Form {
             Self::Text => Ok(value.to_owned()),
             // A key without a value is on.
             Self::Bool if value.is_empty() => Ok("true".to_owned()),
-            Self::Bool => match boolean::parse(value) {
+            Self::Bool => match parse_bool(value) {
                 Some(yes) => Ok(yes.to_string()),
                 None => Err(format!("`{key}={value}` must be `true` or `false`")),
             },

@@ -3,12 +3,10 @@
 
 pub(crate) mod annotation;
 pub(crate) mod attestation;
-pub(crate) mod boolean;
 pub(crate) mod build_arg;
 pub(crate) mod build_context;
 pub(crate) mod cache;
 mod cache_keys;
-mod csv;
 pub(crate) mod duration;
 pub(crate) mod entitlement;
 mod exporter_keys;
@@ -21,4 +19,3 @@ pub(crate) mod secret;
 pub(crate) mod size;
 pub(crate) mod ssh;
 pub(crate) mod tag;
-pub(crate) mod ulimit;

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::{csv, exporter_keys};
+use luakit_frontend::values::csv;
+
+use super::exporter_keys;
 
 /// One `-o`, in the form of `buildctl build`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 use luakit_diagnostic::nearest;
+use luakit_frontend::values::csv;
 
-use super::csv;
 use crate::environment;
 use crate::failure::reason;
 

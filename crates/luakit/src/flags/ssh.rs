@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use luakit_buildkit::SshSource;
+use luakit_frontend::values::parse_bool;
 
-use super::boolean;
 use crate::failure::Failure;
 
 /// One `--ssh`. Of several for one id the last counts.
@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Result<SshSpec, String> {
     };
     let mut raw = false;
     if let Some(word) = paths.last().and_then(|last| last.strip_prefix("raw=")) {
-        raw = boolean::parse(word).ok_or_else(|| format!("`raw={word}` must be `true` or `false`"))?;
+        raw = parse_bool(word).ok_or_else(|| format!("`raw={word}` must be `true` or `false`"))?;
         paths.pop();
     }
     if id.is_empty() {

@@ -1,6 +1,7 @@
 //! Caches that are passed by.
 
 use luakit_frontend::plan::NoCacheFor;
+use luakit_llb::op::ResolveMode;
 
 /// What is done again.
 #[derive(Debug, clap::Args)]
@@ -18,6 +19,14 @@ pub(super) struct CacheArgs {
 }
 
 impl CacheArgs {
+    pub(super) fn resolve_mode(&self) -> ResolveMode {
+        if self.pull {
+            ResolveMode::ForcePull
+        } else {
+            ResolveMode::Default
+        }
+    }
+
     pub(super) fn no_cache(&self) -> NoCacheFor {
         match (self.no_cache, self.no_cache_filter.as_slice()) {
             (true, _) => NoCacheFor::Everything,

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use luakit_buildkit::ContentStore;
 use luakit_buildkit::layout::{LATEST, Layout};
+use luakit_frontend::context_value::ContextValue;
 use luakit_frontend::ignore;
-use luakit_llb::Reference;
+use luakit_llb::{ImageDigest, Reference};
 use luakit_script::{NamedContext, NamedContexts};
 
 use crate::failure::{Failure, reason};
-use crate::flags::build_context::{self, ContextSpec, ContextValue};
+use crate::flags::build_context::{self, ClientContext, ContextSpec};
 
 /// What takes the place of images and directories.
 #[derive(Debug, clap::Args)]
@@ -44,39 +45,47 @@ impl ContextArgs {
 }
 
 impl Contexts {
-    fn context(&mut self, name: &str, value: &ContextValue) -> Result<NamedContext, Failure> {
+    fn context(&mut self, name: &str, value: &ClientContext) -> Result<NamedContext, Failure> {
         Ok(match value {
-            ContextValue::Dir(dir) => {
+            ClientContext::Dir(dir) => {
                 let exclude = ignore_file(name, dir)?;
                 self.locals.insert(name.to_owned(), dir.clone());
                 NamedContext::Local { exclude }
             }
-            ContextValue::Image(reference) => NamedContext::Image(reference.clone()),
-            ContextValue::Scratch => NamedContext::Scratch,
-            ContextValue::OciLayout { dir, tag, digest } => {
-                let digest = match digest {
-                    Some(digest) => digest.clone(),
-                    None => entry(name, dir, tag.as_deref().unwrap_or(LATEST))?,
-                };
-                // The engine asks for the layout by the context's name; the reference only says what it is of.
-                let wrong = |e| Failure::usage(format!("the build context `{name}`: {e}"));
-                let reference: Reference = name
-                    .parse()
-                    .map_err(|e: luakit_llb::reference::ReferenceError| wrong(e.to_string()))?;
-                let store = ContentStore {
-                    dir: dir.clone(),
-                    writable: false,
-                };
-                self.stores.insert(format!("oci:{name}"), store);
-                NamedContext::OciLayout {
-                    reference: reference.with_digest(digest),
-                    store: name.to_owned(),
-                }
+            ClientContext::Other(ContextValue::Image(reference)) => NamedContext::Image(reference.clone()),
+            ClientContext::Other(ContextValue::Scratch) => NamedContext::Scratch,
+            ClientContext::Other(ContextValue::OciLayout { store, tag, digest }) => {
+                self.layout(name, Path::new(store), tag.as_deref(), digest.as_ref())?
             }
-            ContextValue::Git { url, reference, subdir } => {
-                NamedContext::Git(ContextValue::git_source(url, reference.as_ref(), subdir.as_ref()))
-            }
-            ContextValue::Http(url) => NamedContext::Http(url.clone()),
+            ClientContext::Other(ContextValue::Git(source)) => NamedContext::Git(source.clone()),
+            ClientContext::Other(ContextValue::Http(url)) => NamedContext::Http(url.clone()),
+        })
+    }
+
+    fn layout(
+        &mut self,
+        name: &str,
+        dir: &Path,
+        tag: Option<&str>,
+        digest: Option<&ImageDigest>,
+    ) -> Result<NamedContext, Failure> {
+        let digest = match digest {
+            Some(digest) => digest.clone(),
+            None => entry(name, dir, tag.unwrap_or(LATEST))?,
+        };
+        // The engine asks for the layout by the context's name; the reference only says what it is of.
+        let wrong = |e| Failure::usage(format!("the build context `{name}`: {e}"));
+        let reference: Reference = name
+            .parse()
+            .map_err(|e: luakit_llb::reference::ReferenceError| wrong(e.to_string()))?;
+        let store = ContentStore {
+            dir: dir.to_owned(),
+            writable: false,
+        };
+        self.stores.insert(format!("oci:{name}"), store);
+        Ok(NamedContext::OciLayout {
+            reference: reference.with_digest(digest),
+            store: name.to_owned(),
         })
     }
 
@@ -124,7 +133,7 @@ fn ignore_file(name: &str, dir: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// The digest of an image in a layout.
-fn entry(name: &str, dir: &Path, tag: &str) -> Result<luakit_llb::ImageDigest, Failure> {
+fn entry(name: &str, dir: &Path, tag: &str) -> Result<ImageDigest, Failure> {
     let wrong = |why: String| Failure::usage(format!("the build context `{name}`: {why}"));
     let digest = Layout::new(dir).digest(tag).map_err(|e| wrong(e.to_string()))?;
     let Some(digest) = digest else {

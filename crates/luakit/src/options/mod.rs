@@ -32,7 +32,7 @@ impl BuildOptions {
     pub(crate) fn apply(&self, settings: &mut MarshalSettings, workers: Option<&[Worker]>) -> Result<(), Failure> {
         settings.run_defaults = self.run.defaults(workers)?;
         settings.no_cache = self.cache.no_cache();
-        settings.pull = self.cache.pull;
+        settings.resolve_mode = self.cache.resolve_mode();
         Ok(())
     }
 

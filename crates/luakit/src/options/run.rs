@@ -2,12 +2,13 @@
 
 use clap::ValueEnum;
 use luakit_buildkit::Worker;
+use luakit_frontend::values::ulimit;
 use luakit_llb::marshal::RunDefaults;
 use luakit_llb::op::{self, ExtraHost, Ulimit};
 
 use crate::failure::Failure;
 use crate::flags::host::{Addresses, Host};
-use crate::flags::{host, size, ulimit};
+use crate::flags::{host, size};
 
 /// Where Docker says which address its machine has.
 const GATEWAY_LABEL: &str = "org.mobyproject.buildkit.worker.moby.host-gateway-ip";
@@ -64,6 +65,7 @@ impl RunArgs {
             ulimits: ulimit::by_name(&self.ulimit),
             shm_size: self.shm_size.map_or(0, |size| i64::try_from(size).unwrap_or(i64::MAX)),
             cgroup_parent: self.cgroup_parent.clone().filter(|parent| !parent.is_empty()),
+            ..RunDefaults::default()
         })
     }
 }

@@ -1,11 +1,11 @@
-//! `--ulimit NAME=SOFT[:HARD]`: a limit on what a process may use, as Docker writes it
+//! `NAME=SOFT[:HARD]`: a limit on what a process may use, as Docker writes it
 //! (<https://github.com/docker/go-units/blob/master/ulimit.go>).
 
 use luakit_diagnostic::nearest;
 use luakit_llb::op::Ulimit;
 
 /// Reads one limit. Without a hard one, both are the same; -1 is none.
-pub(crate) fn parse(text: &str) -> Result<Ulimit, String> {
+pub fn parse(text: &str) -> Result<Ulimit, String> {
     let Some((name, limits)) = text.split_once('=') else {
         return Err("it must be NAME=SOFT[:HARD], as in `nofile=1024:2048`".to_owned());
     };
@@ -37,7 +37,7 @@ pub(crate) fn parse(text: &str) -> Result<Ulimit, String> {
 }
 
 /// The limits sorted by name; of several for one name the last counts.
-pub(crate) fn by_name(given: &[Ulimit]) -> Vec<Ulimit> {
+pub fn by_name(given: &[Ulimit]) -> Vec<Ulimit> {
     let mut limits: Vec<Ulimit> = Vec::new();
     for limit in given {
         limits.retain(|present| present.name != limit.name);

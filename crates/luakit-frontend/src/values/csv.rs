@@ -1,10 +1,10 @@
-//! Fields separated by commas, as Docker's flags have them: one record of CSV (RFC 4180). A field in double quotes may
+//! Fields separated by commas, as Docker's flags and the options of frontends have them: one record of CSV (RFC 4180). A field in double quotes may
 //! hold commas, and a quote in it is written twice: `type=image,"name=a,b"`.
 //!
 //! Fields may be secret, so errors name them by their number.
 
 /// The fields of one value.
-pub(crate) fn fields(text: &str) -> Result<Vec<String>, String> {
+pub fn fields(text: &str) -> Result<Vec<String>, String> {
     let mut fields = Vec::new();
     let mut rest = text;
     loop {
@@ -22,7 +22,7 @@ pub(crate) fn fields(text: &str) -> Result<Vec<String>, String> {
 }
 
 /// A field as it is written: in quotes if it needs them.
-pub(crate) fn field(text: &str) -> String {
+pub fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         return format!("\"{}\"", text.replace('"', "\"\""));
     }
