@@ -225,7 +225,7 @@ impl Graph {
             match self.values(id) {
                 Values::Platform { platform, .. } if of_runs => return Some(platform),
                 Values::Image(vertex) => return self.vertex(*vertex).op.image_platform(),
-                Values::Empty => return None,
+                Values::Empty | Values::Foreign(_) => return None,
                 Values::Env { parent, .. }
                 | Values::Workdir { parent, .. }
                 | Values::User { parent, .. }

@@ -10,6 +10,7 @@
 //! knows no Lua, no gRPC, no terminal and does no I/O.
 
 pub mod definition;
+mod foreign;
 pub mod git_url;
 pub mod graph;
 pub mod image_config;

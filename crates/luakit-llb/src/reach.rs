@@ -122,7 +122,8 @@ impl Walk<'_> {
                 _ => return,
             }
             match self.graph.values(id) {
-                Values::Empty => return,
+                // Its own client resolved it.
+                Values::Empty | Values::Foreign(_) => return,
                 Values::Image(vertex) => {
                     match &*self.graph.vertex(*vertex).op {
                         Op::Source(Source::Image(image)) => self.image(image),
@@ -163,7 +164,7 @@ impl Walk<'_> {
                     }
                 }
             }
-            Op::Merge(_) | Op::Diff { .. } => {}
+            Op::Merge(_) | Op::Diff { .. } | Op::Foreign(_) => {}
         }
     }
 

@@ -11,7 +11,7 @@ use crate::op::{
     Source,
 };
 use crate::platform::Platform;
-use crate::values::{Values, ValuesId};
+use crate::values::{Origin, Values, ValuesId};
 
 /// One output of one vertex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -260,6 +260,14 @@ impl Graph {
         State {
             output,
             values: self.add_values(Values::Empty),
+            run: None,
+        }
+    }
+
+    pub(crate) fn foreign_state(&mut self, output: Option<Output>, origin: Origin) -> State {
+        State {
+            output,
+            values: self.add_values(Values::Foreign(origin)),
             run: None,
         }
     }

@@ -4,12 +4,23 @@
 //! which is not known while a script runs. So each change is a node that points at the one before it;
 //! marshalling reads the chain once the images are resolved.
 
+use luakit_proto::pb;
+
 use crate::graph::VertexId;
 use crate::platform::Platform;
 
 /// The position of a [`Values`] node in its graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ValuesId(pub(crate) u32);
+
+/// What a definition of another client came with.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// The image config of its result, as JSON.
+    pub(crate) config: Option<Vec<u8>>,
+    /// The platform of its last operation.
+    pub(crate) platform: Option<pb::Platform>,
+}
 
 /// One change to what a state hands on.
 #[derive(Debug, Clone)]
@@ -18,6 +29,8 @@ pub(crate) enum Values {
     Empty,
     /// The config of an image source's image.
     Image(VertexId),
+    /// What a definition of another client came with.
+    Foreign(Origin),
     /// Variables added or replaced, in order.
     Env {
         parent: ValuesId,

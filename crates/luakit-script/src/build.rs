@@ -3,11 +3,11 @@
 //! Lua holds it as app data: `lua.app_data_ref::<Rc<Build>>()`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use luakit_diagnostic::Diagnostic;
-use luakit_llb::{Graph, StackId};
+use luakit_llb::{Graph, StackId, State};
 use mlua::Lua;
 
 use crate::error::Limit;
@@ -27,6 +27,8 @@ pub(crate) struct Build {
     pub(crate) args_read: RefCell<BTreeSet<String>>,
     /// The normalised names that contexts were looked up by, where there are any.
     pub(crate) contexts_asked: RefCell<BTreeSet<String>>,
+    /// The states of inputs that were taken, by the normalised names of their contexts.
+    pub(crate) inputs: RefCell<BTreeMap<String, State>>,
     /// The texts that Lua code was made of.
     pub(crate) chunks: RefCell<Chunks>,
     /// Bytes held outside Lua on the script's behalf; they count against its memory limit.
@@ -46,6 +48,7 @@ impl Build {
             reads_target_platform: Cell::new(false),
             args_read: RefCell::default(),
             contexts_asked: RefCell::default(),
+            inputs: RefCell::default(),
             chunks: RefCell::default(),
             held: Cell::new(0),
             limit_hit: Cell::new(None),

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use luakit_llb::Reference;
 use luakit_llb::op::GitSource;
 use luakit_llb::reference::ReferenceError;
+use luakit_llb::{Definition, Reference};
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
@@ -33,6 +33,13 @@ pub enum NamedContext {
     Git(GitSource),
     /// One file over HTTP.
     Http(String),
+    /// What another client's definition gives.
+    Input {
+        /// The definition.
+        definition: Definition,
+        /// The image config of its result, as JSON: it is inherited as an image's is.
+        config: Option<Vec<u8>>,
+    },
 }
 
 /// Contexts by normalised name.

@@ -128,7 +128,7 @@ impl Parsed<'_> {
     }
 
     /// Which vertices the result needs, by position.
-    fn needed(&self) -> Vec<bool> {
+    pub(crate) fn needed(&self) -> Vec<bool> {
         let mut needed = vec![false; self.vertices().len()];
         if let Some(slot) = self.returns().and_then(|r| needed.get_mut(r.result.vertex)) {
             *slot = true;

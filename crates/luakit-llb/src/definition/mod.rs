@@ -74,6 +74,11 @@ impl Definition {
         self.message.encode_to_vec()
     }
 
+    /// How many bytes [`Definition::to_bytes`] gives.
+    pub fn size(&self) -> usize {
+        self.message.encoded_len()
+    }
+
     /// The message.
     pub fn message(&self) -> &pb::Definition {
         &self.message

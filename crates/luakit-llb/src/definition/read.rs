@@ -46,9 +46,9 @@ pub enum DefinitionError {
         /// The digest that it names.
         missing: String,
     },
-    /// An op consumes an output with a negative number.
+    /// An op consumes an output with a number that no output has.
     #[error("input {input} of op {digest} asks for output {index}")]
-    NegativeOutput {
+    ImpossibleOutput {
         /// The op.
         digest: String,
         /// Which of its inputs, from 0.
@@ -363,7 +363,7 @@ fn decode(bytes: &[u8], position: usize) -> Result<(String, pb::Op), DefinitionE
 
 fn edges(digest: &str, op: &pb::Op, index: &HashMap<String, usize>) -> Result<Vec<Edge>, DefinitionError> {
     let edge = |(input, named): (usize, &pb::Input)| {
-        let output = u64::try_from(named.index).map_err(|_| DefinitionError::NegativeOutput {
+        let output = u32::try_from(named.index).map_err(|_| DefinitionError::ImpossibleOutput {
             digest: digest.to_owned(),
             input,
             index: named.index,
@@ -375,6 +375,7 @@ fn edges(digest: &str, op: &pb::Op, index: &HashMap<String, usize>) -> Result<Ve
                 missing: named.digest.clone(),
             });
         };
+        let output = output.into();
         Ok(Edge { vertex, output })
     };
     op.inputs.iter().enumerate().map(edge).collect()

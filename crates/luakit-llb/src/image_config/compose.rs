@@ -12,7 +12,7 @@ use crate::pins::Pins;
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::state::State;
-use crate::values::Values;
+use crate::values::{Origin, Values};
 
 /// What programs are looked for in when nobody says (`util/system`).
 const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -22,11 +22,9 @@ type Object = Map<String, Value>;
 /// The image config of an export, as JSON with sorted keys. `target` is the platform that the definition is
 /// marshalled for; an image whose config is not known counts as empty.
 pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Platform, pins: &Pins) -> Vec<u8> {
-    let (image, changes) = lineage(graph, state);
-    let platform = image
-        .and_then(|image| graph.vertex(image).op.image_platform())
-        .unwrap_or(target);
-    let base = image.and_then(|image| base_of(graph, image, platform, pins));
+    let (beginning, changes) = lineage(graph, state);
+    let platform = beginning.image_platform(graph).unwrap_or(target);
+    let base = beginning.config(graph, platform, pins).and_then(object);
     let mut root = base.unwrap_or_else(|| empty_image(platform));
     root.remove("created");
     name_platform(&mut root, platform);
@@ -54,8 +52,10 @@ pub enum UnknownBase {
 
 /// The image that a state began with, when `pins` don't say what its config is.
 pub fn unknown_base(graph: &Graph, state: State, target: &Platform, pins: &Pins) -> Option<(UnknownBase, Platform)> {
-    let (image, _) = lineage(graph, state);
-    let op = &graph.vertex(image?).op;
+    let (Beginning::Image(image), _) = lineage(graph, state) else {
+        return None;
+    };
+    let op = &graph.vertex(image).op;
     let platform = op.image_platform().unwrap_or(target);
     let base = match &**op {
         Op::Source(Source::Image(source)) => UnknownBase::Image(source.reference.clone()),
@@ -65,15 +65,42 @@ pub fn unknown_base(graph: &Graph, state: State, target: &Platform, pins: &Pins)
     pins.config_of(op, platform).is_none().then(|| (base, platform.clone()))
 }
 
-/// The image that a state began with, and what changed since, oldest first.
-fn lineage(graph: &Graph, state: State) -> (Option<VertexId>, Vec<&Values>) {
+/// What a state began with.
+enum Beginning<'a> {
+    Nothing,
+    Image(VertexId),
+    Foreign(&'a Origin),
+}
+
+impl<'a> Beginning<'a> {
+    /// The platform that its image was asked for with.
+    fn image_platform(&self, graph: &'a Graph) -> Option<&'a Platform> {
+        match self {
+            Self::Image(image) => graph.vertex(*image).op.image_platform(),
+            Self::Nothing | Self::Foreign(_) => None,
+        }
+    }
+
+    /// The config of its image for a platform, as far as it is known.
+    fn config(&self, graph: &Graph, platform: &Platform, pins: &'a Pins) -> Option<&'a [u8]> {
+        match self {
+            Self::Nothing => None,
+            Self::Foreign(origin) => origin.config.as_deref(),
+            Self::Image(image) => pins.config_of(&graph.vertex(*image).op, platform),
+        }
+    }
+}
+
+/// What a state began with, and what changed since, oldest first.
+fn lineage(graph: &Graph, state: State) -> (Beginning<'_>, Vec<&Values>) {
     let mut changes = Vec::new();
     let mut id = state.values;
-    let image = loop {
+    let beginning = loop {
         let node = graph.values(id);
         match node {
-            Values::Empty => break None,
-            Values::Image(vertex) => break Some(*vertex),
+            Values::Empty => break Beginning::Nothing,
+            Values::Image(vertex) => break Beginning::Image(*vertex),
+            Values::Foreign(origin) => break Beginning::Foreign(origin),
             Values::Env { parent, .. }
             | Values::Workdir { parent, .. }
             | Values::User { parent, .. }
@@ -85,12 +112,11 @@ fn lineage(graph: &Graph, state: State) -> (Option<VertexId>, Vec<&Values>) {
         }
     };
     changes.reverse();
-    (image, changes)
+    (beginning, changes)
 }
 
-fn base_of(graph: &Graph, image: VertexId, platform: &Platform, pins: &Pins) -> Option<Object> {
-    let config = pins.config_of(&graph.vertex(image).op, platform)?;
-    match serde_json::from_slice(config) {
+fn object(json: &[u8]) -> Option<Object> {
+    match serde_json::from_slice(json) {
         Ok(Value::Object(root)) => Some(root),
         _ => None,
     }
@@ -140,7 +166,7 @@ pub(crate) fn retarget(config: &str, from: &Platform, to: &Platform) -> String {
 
 fn apply_change(root: &mut Object, config: &mut Object, change: &Values) {
     match change {
-        Values::Empty | Values::Image(_) => {}
+        Values::Empty | Values::Image(_) | Values::Foreign(_) => {}
         Values::Env { vars, .. } => vars.iter().for_each(|(name, value)| set_env(config, name, value)),
         Values::Workdir { path, .. } => set_workdir(config, path),
         Values::User { user, .. } => set(config, "User", user.as_str()),

@@ -7,7 +7,7 @@ use crate::image_config::BaseConfig;
 use crate::path;
 use crate::pins::Pins;
 use crate::platform::Platform;
-use crate::values::{Values, ValuesId};
+use crate::values::{Origin, Values, ValuesId};
 
 /// What a run sees of the state that it runs on.
 #[derive(Debug, Clone, Default)]
@@ -91,6 +91,7 @@ impl<'a> Inheritance<'a> {
                     let inherited = self.of_image(*vertex);
                     break self.remember(cursor, inherited);
                 }
+                Values::Foreign(origin) => break self.remember(cursor, of_origin(origin)),
                 Values::Env { parent, .. }
                 | Values::Workdir { parent, .. }
                 | Values::User { parent, .. }
@@ -131,34 +132,60 @@ impl<'a> Inheritance<'a> {
         let Some(config) = self.pins.config_of(op, asked.unwrap_or(self.target)) else {
             return inherited;
         };
-        let config = BaseConfig::read(config);
-        let mut env = Env::default();
-        for entry in &config.env {
-            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
-            if !name.is_empty() {
-                env.set(name, value);
-            }
-        }
-        inherited.env = Rc::new(env);
-        inherited.dir = path::change_dir("", &config.working_dir);
-        inherited.user = config.user;
-        inherited.shell = (!config.shell.is_empty()).then(|| config.shell.into());
-        if let Some(platform) = Platform::of_config(&config.os, &config.architecture, &config.variant) {
-            inherited.platform = Some(RunPlatform {
-                platform,
-                os_version: config.os_version,
-                os_features: config.os_features,
-                explicit: asked.is_some(),
-            });
-        }
+        inherit_config(&mut inherited, config, asked.is_some());
         inherited
+    }
+}
+
+/// What another client's state hands on. Nothing of it follows the target.
+fn of_origin(origin: &Origin) -> Inherited {
+    let said = origin.platform.as_ref();
+    let platform = said.and_then(|said| {
+        Some(RunPlatform {
+            platform: Platform::of_config(&said.os, &said.architecture, &said.variant)?,
+            os_version: said.os_version.clone(),
+            os_features: said.os_features.clone(),
+            explicit: true,
+        })
+    });
+    let mut inherited = Inherited {
+        platform,
+        ..Inherited::default()
+    };
+    if let Some(config) = &origin.config {
+        inherit_config(&mut inherited, config, true);
+    }
+    inherited
+}
+
+/// Takes over what an image's config says. `explicit` is whether its platform is one that somebody asked for.
+fn inherit_config(inherited: &mut Inherited, config: &[u8], explicit: bool) {
+    let config = BaseConfig::read(config);
+    let mut env = Env::default();
+    for entry in &config.env {
+        let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+        if !name.is_empty() {
+            env.set(name, value);
+        }
+    }
+    inherited.env = Rc::new(env);
+    inherited.dir = path::change_dir("", &config.working_dir);
+    inherited.user = config.user;
+    inherited.shell = (!config.shell.is_empty()).then(|| config.shell.into());
+    if let Some(platform) = Platform::of_config(&config.os, &config.architecture, &config.variant) {
+        inherited.platform = Some(RunPlatform {
+            platform,
+            os_version: config.os_version,
+            os_features: config.os_features,
+            explicit,
+        });
     }
 }
 
 fn change(before: &Inherited, change: &Values) -> Inherited {
     let mut after = before.clone();
     match change {
-        Values::Empty | Values::Image(_) => {}
+        Values::Empty | Values::Image(_) | Values::Foreign(_) => {}
         Values::Env { vars, .. } => {
             let mut env = (*after.env).clone();
             for (name, value) in vars {

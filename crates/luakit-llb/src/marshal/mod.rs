@@ -12,6 +12,7 @@ pub(crate) mod go_json;
 mod inherit;
 mod run_defaults;
 mod source;
+mod source_files;
 mod writer;
 
 use std::borrow::Cow;
@@ -147,6 +148,10 @@ impl Marshaller<'_> {
             _ => Cow::Borrowed(&vertex.metadata),
         };
         let wire = match &*vertex.op {
+            Op::Foreign(op) => {
+                let index = self.writer.add_foreign(op, &vertex.metadata, vertex.stack);
+                return self.wrote(id, index);
+            }
             Op::Source(source) => source::source(source, self.options),
             Op::Exec(exec) => {
                 let inherited = self.inherit.of(exec.values);
@@ -174,6 +179,10 @@ impl Marshaller<'_> {
             };
             self.writer.overlay(index, &again);
         }
+        self.wrote(id, index);
+    }
+
+    fn wrote(&mut self, id: VertexId, index: usize) {
         if let Some(slot) = self.written.get_mut(id.0 as usize) {
             *slot = Some(index);
         }
@@ -185,7 +194,8 @@ impl Marshaller<'_> {
     }
 }
 
-/// What an op consumes, in the order in which BuildKit's client visits it.
+/// What an op consumes, in the order in which BuildKit's client visits it. Of a foreign op it is what is written before
+/// it.
 pub(crate) fn inputs_of(op: &Op) -> Vec<Output> {
     match op {
         Op::Source(_) => Vec::new(),
@@ -196,6 +206,11 @@ pub(crate) fn inputs_of(op: &Op) -> Vec<Output> {
         Op::File(file) => file::visited_inputs(file),
         Op::Merge(inputs) => inputs.clone(),
         Op::Diff { lower, upper } => [*lower, *upper].into_iter().flatten().collect(),
+        Op::Foreign(op) => op
+            .before
+            .map(|vertex| Output { vertex, index: 0 })
+            .into_iter()
+            .collect(),
     }
 }
 

@@ -5,12 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use luakit_proto::{map, pb};
 
 use super::encode::{Sum, show_sum, sum_of};
+use super::source_files::SourceFiles;
 use super::{Wire, caps, encode_op, metadata_message};
 use crate::definition::{Definition, PlatformMarks};
 use crate::graph::{Graph, Metadata, StackId};
-
-/// What a definition says its files are written in; GitHub linguist's spelling.
-const LANGUAGE: &str = "Lua";
+use crate::op::ForeignOp;
 
 pub(super) struct Writer<'a> {
     graph: &'a Graph,
@@ -25,6 +24,8 @@ struct Written<'a> {
     metadata: Labels<'a>,
     /// Sorted, each once.
     caps: Vec<&'static str>,
+    /// The ops of other clients that it stands for.
+    foreign: Vec<&'a ForeignOp>,
     stack: StackId,
     /// Where else the script asked for the same.
     more_stacks: Vec<StackId>,
@@ -57,6 +58,53 @@ impl Labels<'_> {
     }
 }
 
+impl Written<'_> {
+    /// Takes over what an op of the same bytes has.
+    fn join(&mut self, other: Self) {
+        self.metadata.overlay(other.metadata.get());
+        self.caps.extend(other.caps);
+        self.caps.sort_unstable();
+        self.caps.dedup();
+        for op in other.foreign {
+            if !self.foreign.contains(&op) {
+                self.foreign.push(op);
+            }
+        }
+        self.explicit_platform |= other.explicit_platform;
+        self.target_platform |= other.target_platform;
+        if self.stack != other.stack && !self.more_stacks.contains(&other.stack) {
+            self.more_stacks.push(other.stack);
+        }
+    }
+
+    /// What labels it: its foreign labels, and this graph's over them.
+    fn message(&self) -> pb::OpMetadata {
+        let mut own = metadata_message(self.metadata.get());
+        own.caps = self.caps.iter().map(|cap| map::Entry::new(*cap, true)).collect();
+        let mut all = self.foreign.iter().map(|op| op.metadata.clone());
+        match all.next() {
+            None => own,
+            Some(first) => all.chain([own]).fold(first, laid_over),
+        }
+    }
+}
+
+/// Labels with others over them, as BuildKit's client joins those of equal ops (`client/llb/state.go`).
+fn laid_over(under: pb::OpMetadata, over: pb::OpMetadata) -> pb::OpMetadata {
+    let mut description = map::map(under.description);
+    description.extend(map::map(over.description));
+    let mut caps = map::map(under.caps);
+    caps.extend(map::map(over.caps));
+    pb::OpMetadata {
+        ignore_cache: under.ignore_cache || over.ignore_cache,
+        description: map::entries(description),
+        export_cache: over.export_cache.or(under.export_cache),
+        caps: map::entries(caps),
+        progress_group: over.progress_group.or(under.progress_group),
+        linux_resources: over.linux_resources.or(under.linux_resources),
+    }
+}
+
 impl<'a> Writer<'a> {
     pub(super) fn new(graph: &'a Graph, target: pb::Platform) -> Self {
         Self {
@@ -70,37 +118,49 @@ impl<'a> Writer<'a> {
     /// Adds an op, or joins it with the one of the same bytes, and returns its place.
     pub(super) fn add(&mut self, wire: Wire, metadata: &'a Metadata, stack: StackId) -> usize {
         let explicit = wire.explicit_platform && wire.op.platform.as_ref() == Some(&self.target);
-        let bytes = encode_op(wire.op);
-        let sum = sum_of(&bytes);
-        if let Some(&at) = self.by_sum.get(&sum) {
-            if let Some(present) = self.ops.get_mut(at) {
-                present.metadata.overlay(metadata);
-                present.caps.extend(wire.caps);
-                present.caps.sort_unstable();
-                present.caps.dedup();
-                present.explicit_platform |= explicit;
-                present.target_platform |= !explicit;
-                if present.stack != stack && !present.more_stacks.contains(&stack) {
-                    present.more_stacks.push(stack);
-                }
-            }
-            return at;
-        }
         let mut caps = wire.caps;
         caps.sort_unstable();
         caps.dedup();
-        self.by_sum.insert(sum, self.ops.len());
-        self.ops.push(Written {
-            digest: show_sum(&sum),
-            bytes,
+        self.put(Written {
+            digest: String::new(),
+            bytes: encode_op(wire.op),
             metadata: Labels::Of(metadata),
             caps,
+            foreign: Vec::new(),
             stack,
             more_stacks: Vec::new(),
             explicit_platform: explicit,
             target_platform: !explicit,
-        });
-        self.ops.len() - 1
+        })
+    }
+
+    /// Adds another client's op as it is. Its platform is as its client said it, whatever the target.
+    pub(super) fn add_foreign(&mut self, op: &'a ForeignOp, metadata: &'a Metadata, stack: StackId) -> usize {
+        let explicit = op.platform.as_ref() == Some(&self.target);
+        self.put(Written {
+            digest: String::new(),
+            bytes: op.bytes.clone(),
+            metadata: Labels::Of(metadata),
+            caps: Vec::new(),
+            foreign: vec![op],
+            stack,
+            more_stacks: Vec::new(),
+            explicit_platform: explicit,
+            target_platform: !explicit,
+        })
+    }
+
+    fn put(&mut self, mut op: Written<'a>) -> usize {
+        let sum = sum_of(&op.bytes);
+        let next = self.ops.len();
+        let at = *self.by_sum.entry(sum).or_insert(next);
+        if let Some(present) = self.ops.get_mut(at) {
+            present.join(op);
+        } else {
+            op.digest = show_sum(&sum);
+            self.ops.push(op);
+        }
+        at
     }
 
     /// Lays labels over an op's.
@@ -137,8 +197,7 @@ impl<'a> Writer<'a> {
         let mut metadata = Vec::with_capacity(self.ops.len() + 1);
         let mut def = Vec::with_capacity(self.ops.len() + 1);
         for op in self.ops {
-            let mut message = metadata_message(op.metadata.get());
-            message.caps = op.caps.iter().map(|cap| map::Entry::new(*cap, true)).collect();
+            let message = op.message();
             metadata.push(<pb::MetadataEntry as map::Entry>::new(op.digest, message));
             def.push(op.bytes);
         }
@@ -157,14 +216,16 @@ impl<'a> Writer<'a> {
 
     fn terminal_caps(&self) -> BTreeSet<&'static str> {
         let mut needs = BTreeSet::from([caps::CONSTRAINTS, caps::PLATFORM]);
-        for metadata in self.ops.iter().map(|op| op.metadata.get()) {
-            if metadata.ignore_cache {
+        for op in &self.ops {
+            let own = op.metadata.get();
+            let foreign = |has: fn(&pb::OpMetadata) -> bool| op.foreign.iter().any(|op| has(&op.metadata));
+            if own.ignore_cache || foreign(|m| m.ignore_cache) {
                 needs.insert(caps::META_IGNORE_CACHE);
             }
-            if metadata.description.is_some() {
+            if own.description.is_some() || foreign(|m| !m.description.is_empty()) {
                 needs.insert(caps::META_DESCRIPTION);
             }
-            if metadata.export_cache.is_some() {
+            if own.export_cache.is_some() || foreign(|m| m.export_cache.is_some()) {
                 needs.insert(caps::META_EXPORT_CACHE);
             }
         }
@@ -174,48 +235,39 @@ impl<'a> Writer<'a> {
     /// Every op's places in the script, and the files that they are in. An op without a place has an empty
     /// entry: an engine crashes on a missing one.
     fn source_map(&self) -> pb::Source {
-        let mut files: Vec<usize> = Vec::new();
+        let mut files = SourceFiles::default();
         let mut locations: Vec<pb::LocationsEntry> = Vec::with_capacity(self.ops.len());
         for op in &self.ops {
-            let stacks = std::iter::once(&op.stack).chain(&op.more_stacks);
-            let frames = stacks.flat_map(|stack| self.graph.stack(*stack));
-            let places = frames.map(|frame| {
-                let file = self.graph.file_index(frame.file);
-                let index = files.iter().position(|f| *f == file).unwrap_or_else(|| {
-                    files.push(file);
-                    files.len() - 1
+            let mut message = pb::Locations::default();
+            for place in op.foreign.iter().flat_map(|op| &op.places) {
+                message.locations.push(pb::Location {
+                    source_index: files.foreign(&place.file),
+                    ranges: place.ranges.clone(),
                 });
-                location(index, frame.line)
-            });
-            let mut message = pb::Locations {
-                locations: places.collect(),
-            };
+            }
+            let stacks = std::iter::once(&op.stack).chain(&op.more_stacks);
+            for frame in stacks.flat_map(|stack| self.graph.stack(*stack)) {
+                let file = files.script(self.graph, self.graph.file_index(frame.file));
+                message.locations.push(location(file, frame.line));
+            }
             message.locations.dedup();
             locations.push(map::Entry::new(op.digest.as_str(), message));
         }
         locations.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let infos = files.iter().filter_map(|index| self.graph.files().get(*index));
         pb::Source {
             locations,
-            infos: infos
-                .map(|file| pb::SourceInfo {
-                    filename: file.name.clone(),
-                    data: file.data.to_vec(),
-                    definition: None,
-                    language: LANGUAGE.to_owned(),
-                })
-                .collect(),
+            infos: files.infos,
         }
     }
 }
 
-fn location(file: usize, line: u32) -> pb::Location {
+fn location(file: i32, line: u32) -> pb::Location {
     let at = pb::Position {
         line: i32::try_from(line).unwrap_or(i32::MAX),
         character: 0,
     };
     pb::Location {
-        source_index: i32::try_from(file).unwrap_or(i32::MAX),
+        source_index: file,
         ranges: vec![pb::Range {
             start: Some(at),
             end: Some(at),

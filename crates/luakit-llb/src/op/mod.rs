@@ -2,6 +2,7 @@
 
 mod exec;
 mod file;
+mod foreign;
 mod source;
 
 pub use exec::{
@@ -9,6 +10,8 @@ pub use exec::{
     Security, SshMount, Ulimit,
 };
 pub use file::{Copy, FileAction, FileOp, Mkdir, Mkfile, Mode, Owner, OwnerId, Rm, Symlink};
+pub use foreign::ForeignOp;
+pub(crate) use foreign::ForeignPlace;
 pub use source::{Differ, GitSource, HttpSource, ImageSource, LocalSource, OciLayoutSource, ResolveMode, Source};
 
 use crate::platform::Platform;
@@ -36,6 +39,8 @@ pub enum Op {
         /// What it is taken from.
         upper: Option<Output>,
     },
+    /// What another client's definition says.
+    Foreign(ForeignOp),
 }
 
 impl Op {

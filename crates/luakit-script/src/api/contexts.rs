@@ -2,7 +2,7 @@
 
 use luakit_diagnostic::{Diagnostic, nearest};
 use luakit_llb::op::{Copy, FileAction, HttpSource, ImageSource, LocalSource, OciLayoutSource};
-use luakit_llb::{Metadata, State};
+use luakit_llb::{Definition, Metadata, State};
 use mlua::Result;
 
 use super::decode::Call;
@@ -97,12 +97,15 @@ fn place_local(call: &Call<'_>, name: &str, local: LocalSource) -> Result<State>
 
 /// A context that is no directory.
 fn place(call: &Call<'_>, name: &str, context: &NamedContext, image: Option<&ImageSource>) -> Result<State> {
+    if let NamedContext::Input { definition, config } = context {
+        return input(call, name, definition, config.as_deref());
+    }
     call.hold(256)?;
     let at = call.at();
     let mut graph = call.graph();
     let platform = image.and_then(|image| image.platform.clone());
     let (state, what) = match context {
-        NamedContext::Local { .. } | NamedContext::Scratch => return Ok(graph.scratch()),
+        NamedContext::Local { .. } | NamedContext::Scratch | NamedContext::Input { .. } => return Ok(graph.scratch()),
         NamedContext::Image(reference) => {
             let source = ImageSource {
                 reference: reference.clone(),
@@ -134,6 +137,21 @@ fn place(call: &Call<'_>, name: &str, context: &NamedContext, image: Option<&Ima
         }
     };
     Ok(graph.with_metadata(state, label(name, &what)))
+}
+
+/// What another client's definition gives, taken into the graph once. Its steps keep their names.
+fn input(call: &Call<'_>, name: &str, definition: &Definition, config: Option<&[u8]>) -> Result<State> {
+    if let Some(state) = call.build.inputs.borrow().get(name) {
+        return Ok(*state);
+    }
+    call.hold(definition.size() + config.map_or(0, <[u8]>::len))?;
+    let taken = call.graph().definition(definition, config.map(<[u8]>::to_vec));
+    let state = taken.map_err(|wrong| {
+        let message = format!("build context `{name}` can't be used: {wrong}");
+        call.error("build-context", message)
+    })?;
+    call.build.inputs.borrow_mut().insert(name.to_owned(), state);
+    Ok(state)
 }
 
 /// What the step is called, as the Dockerfile frontend calls it.

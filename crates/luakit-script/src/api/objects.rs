@@ -239,6 +239,7 @@ fn describe(graph: &Graph, state: State) -> String {
         }
         Op::Merge(inputs) => format!("merge of {}", inputs.len()),
         Op::Diff { .. } => "diff".to_owned(),
+        Op::Foreign(_) => "input".to_owned(),
     };
     let line = what.lines().next().unwrap_or_default();
     let cut: String = line.chars().take(100).collect();

@@ -1,10 +1,13 @@
 //! What named contexts put in the place of images and directories.
 
+use luakit_llb::image_config::compose;
+use luakit_llb::marshal::{NoCache, Options, marshal};
 use luakit_llb::op::{GitSource, Op, Source};
-use luakit_llb::{Graph, State};
+use luakit_llb::{ConfigOverlay, Definition, Graph, Pins, Platform, State};
+use luakit_proto::Message as _;
 
 use super::{input, run};
-use crate::{Evaluation, Input, NamedContext, NamedContexts};
+use crate::{Evaluation, Input, NamedContext, NamedContexts, evaluate};
 
 fn with(contexts: &[(&str, NamedContext)], script: &str) -> Evaluation {
     let mut named = NamedContexts::default();
@@ -33,10 +36,26 @@ fn told(graph: &Graph, state: State) -> String {
         Op::Source(Source::Http(http)) => format!("http {} {:?}", http.url, http.filename),
         Op::Source(Source::OciLayout(layout)) => format!("layout {} {:?}", layout.reference, layout.store),
         Op::File(_) => "files".to_owned(),
+        Op::Foreign(_) => "foreign".to_owned(),
         _ => "another op".to_owned(),
     };
     let called = vertex.metadata.description.as_deref().unwrap_or("-");
     format!("{what}: {called}")
+}
+
+/// A definition of two steps, as another client writes one.
+fn definition() -> Definition {
+    let evaluation = run(input(r#"bk.export(bk.image("busybox"):run("make"))"#));
+    let options = Options {
+        platform: &Platform::linux_amd64(),
+        pins: &Pins::new(),
+        local_unique: "test",
+        context_excludes: &[],
+        run_defaults: None,
+        no_cache: NoCache::AsWritten,
+        pull: false,
+    };
+    marshal(&evaluation.graph, evaluation.exports[0].state, &options)
 }
 
 fn exported(context: NamedContext, expression: &str) -> String {
@@ -64,6 +83,10 @@ fn each_kind_takes_the_place_of_both() {
         NamedContext::OciLayout {
             reference: format!("app@{digest}").parse().unwrap(),
             store: "app".to_owned(),
+        },
+        NamedContext::Input {
+            definition: definition(),
+            config: None,
         },
     ];
     let mut lines = Vec::new();
@@ -95,7 +118,52 @@ fn each_kind_takes_the_place_of_both() {
     layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
     files: -
     layout docker.io/library/app@sha256:1… Some("app"): [context app] OCI load from client
+    foreign: -
+    files: -
+    foreign: -
     "#);
+}
+
+#[test]
+fn an_input_is_taken_once_and_hands_on_its_config() {
+    let context = NamedContext::Input {
+        definition: definition(),
+        config: Some(br#"{"config":{"Env":["FROM=the input"]}}"#.to_vec()),
+    };
+    let script = r#"
+        local app = bk.image("app")
+        assert(tostring(app) == "state(input)", tostring(app))
+        bk.export(app:run("env"):copy(bk.local_("app"), "/", "/"))
+    "#;
+    let evaluation = with(&[("app", context)], script);
+    // The input's two steps, the run and the copy.
+    assert_eq!(evaluation.graph.len(), 4);
+    let config = compose(
+        &evaluation.graph,
+        evaluation.exports[0].state,
+        &ConfigOverlay::default(),
+        &Platform::linux_amd64(),
+        &Pins::new(),
+    );
+    assert!(String::from_utf8(config).unwrap().contains("FROM=the input"));
+}
+
+#[test]
+fn a_damaged_input_ends_the_script_that_names_it() {
+    let mut broken = definition().message().clone();
+    broken.def.truncate(1);
+    let context = NamedContext::Input {
+        definition: Definition::from_bytes(&broken.encode_to_vec()).unwrap(),
+        config: None,
+    };
+    let mut named = NamedContexts::default();
+    named.insert("app".to_owned(), context);
+    let input = Input {
+        contexts: named,
+        ..input(r#"bk.export(bk.image("app"))"#)
+    };
+    let failure = evaluate(input).err().unwrap();
+    insta::assert_snapshot!(failure.diagnostic.message, @"build context `app` can't be used: the definition has a single op: it needs an operation and the return vertex after it");
 }
 
 #[test]
