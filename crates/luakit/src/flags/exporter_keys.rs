@@ -2,9 +2,8 @@
 //! value looks like, and the keys of annotations.
 
 use luakit_diagnostic::nearest;
-use luakit_llb::Platform;
-
 use luakit_frontend::values::parse_bool;
+use luakit_llb::Platform;
 
 use super::output::Kind;
 
