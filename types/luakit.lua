@@ -450,7 +450,7 @@ function bk.http(url, opts) end
 ---@return State
 function bk.https(url, opts) end
 
----An image of an OCI layout directory that the client that solves offers (`buildctl build --oci-layout STORE=DIR`).
+---An image of an OCI layout directory that the client offers (`--oci-layout STORE=DIR`, as of `buildctl build`). With that flag, its config is inherited as any image's.
 ---
 ---```lua
 ---local base = bk.oci_layout("base@sha256:…", { store = "base" })

@@ -21,6 +21,25 @@ pub(crate) fn provide_build_tools() -> Result<()> {
     Ok(())
 }
 
+/// Debian's C++ compiler for another architecture, and Rust's standard library for it.
+pub(crate) fn provide_cross_tools(prefix: &str, triple: &str) -> Result<()> {
+    if !runs(&format!("{prefix}-g++"), &["--version"]) {
+        install(&format!("g++-{}", prefix.replace('_', "-")))?;
+    }
+    let known = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", triple])
+        .output();
+    let folder = known.context("rustc can't be started")?.stdout;
+    if !std::path::Path::new(String::from_utf8_lossy(&folder).trim_end()).is_dir() {
+        let added = Command::new("rustup").args(["target", "add", triple]).status();
+        let added = added.with_context(|| format!("the standard library for `{triple}` is missing"))?;
+        if !added.success() {
+            bail!("`rustup target add {triple}` failed: there is no standard library for that platform");
+        }
+    }
+    Ok(())
+}
+
 fn runs(program: &str, args: &[&str]) -> bool {
     let status = Command::new(program)
         .args(args)

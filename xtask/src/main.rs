@@ -5,6 +5,7 @@
 
 mod again;
 mod demo;
+mod dist;
 mod docs;
 mod engine;
 mod machine;
@@ -24,6 +25,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Dist(dist::Args),
     Docs(docs::Args),
     Engine(engine::Args),
     Proto(proto::Args),
@@ -33,6 +35,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Dist(args) => dist::run(&args),
         Command::Docs(args) => docs::run(&args),
         Command::Engine(args) => engine::run(&args),
         Command::Proto(args) => proto::run(&args),

@@ -1,14 +1,15 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
 //!
 //! Format, lints, generated files, unit and golden tests, docs; then the end-to-end tests on a real engine
-//! that is started for them. What is missing on the machine is installed first. CI runs this and nothing else.
+//! that is started for them, and what is released. What is missing on the machine is installed first. CI runs this and
+//! nothing else.
 
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{engine, machine};
+use crate::{dist, engine, machine};
 
 /// Run all tests: format, lints, generated files, unit, golden and end-to-end tests, docs.
 #[derive(clap::Args)]
@@ -90,7 +91,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("left out: the end-to-end tests");
         return Ok(());
     }
-    engine::while_up(|| ON_THE_ENGINE.iter().try_for_each(cargo))
+    engine::while_up(|| {
+        ON_THE_ENGINE.iter().try_for_each(cargo)?;
+        released()
+    })
+}
+
+/// What ships, which no other test compiles: it is optimised and static.
+fn released() -> Result<()> {
+    println!("==> what is released: cargo xtask dist");
+    let started = Instant::now();
+    dist::trial::run()?;
+    println!("==> what is released: ok ({:.0} s)", started.elapsed().as_secs_f32());
+    Ok(())
 }
 
 /// Runs one step, and says how long it took.

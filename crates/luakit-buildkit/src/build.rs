@@ -54,13 +54,15 @@ const CANCELING: Duration = Duration::from_secs(10);
 /// What surrounds a build's definitions.
 #[derive(Default)]
 pub struct BuildRequest {
+    /// What the engine knows the build by; made up where there is none. Nothing but a [`crate::build_id`] will do.
+    pub id: Option<String>,
     /// Local directories by the names that the definitions use.
     pub locals: BTreeMap<String, PathBuf>,
     /// Where the result goes; none means that it only has to succeed.
     pub exports: Vec<Export>,
     /// Where the credentials for registries are; they are offered if it is given.
     pub registries: Option<RegistryAccess>,
-    /// What the build may do beyond the usual: `network.host`, `security.insecure`.
+    /// What the build may do beyond the usual: `network.host`, `security.insecure`, `device=NAME`.
     pub entitlements: Vec<String>,
     /// Where cache may come from.
     pub cache_imports: Vec<CacheEntry>,
@@ -150,6 +152,7 @@ impl BuildRequest {
     /// to one.
     pub fn for_another(&self) -> Self {
         Self {
+            id: None,
             locals: self.locals.clone(),
             exports: Vec::new(),
             registries: self.registries.clone(),
@@ -161,17 +164,24 @@ impl BuildRequest {
             pull: self.pull,
             multi_platform: self.multi_platform,
             cancel: self.cancel.clone(),
-            attachments: Attachments {
-                secrets: self.attachments.secrets.clone(),
-                ssh: self.attachments.ssh.clone(),
-                stores: self.attachments.stores.clone(),
-                uploads: BTreeMap::new(),
-            },
+            attachments: self.attachments.for_another(),
         }
     }
 }
 
 impl Engine {
+    /// Finds what a build lacks that its definitions need, before the engine hears of it. They may be unresolved still:
+    /// what an image's digest is makes no difference.
+    pub async fn check(&self, request: &BuildRequest, definitions: &[Definition]) -> Result<(), BuildError> {
+        check::check_locals(&request.locals)?;
+        request.attachments.for_another().open()?;
+        let mut offered = Offered::new(request.locals.keys(), &request.entitlements, &request.attachments);
+        let worker = self.workers().await?.first();
+        offered.devices = worker.map(|worker| worker.devices.clone()).unwrap_or_default();
+        let mut definitions = definitions.iter();
+        definitions.try_for_each(|definition| check::check_definition(definition.message(), Some(&offered)))
+    }
+
     /// Builds definitions that are ready, one for each platform, and tells `observer` what happens.
     pub async fn solve(
         &self,
@@ -217,6 +227,7 @@ impl Engine {
     {
         check::check_locals(&request.locals)?;
         let BuildRequest {
+            id,
             locals,
             exports,
             registries,
@@ -258,7 +269,7 @@ impl Engine {
             attached,
         };
         let session = Session::new(offer, shared_key);
-        let id = random_id();
+        let id = id.unwrap_or_else(random_id);
         let first = prepared.exporters.first().cloned().unwrap_or_default();
         let request = SolveRequest {
             r#ref: id.clone(),

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 
 use crate::endpoint::{ConnectError, Endpoint, Said};
 use crate::engines::demands::DockerStore;
+use crate::entitlements::Device;
 use crate::error::BuildError;
 use crate::grpc::{Connection, MESSAGE};
 
@@ -51,6 +52,8 @@ pub struct Worker {
     pub platforms: Vec<Platform>,
     /// What it says of itself.
     pub labels: BTreeMap<String, String>,
+    /// The devices of its machine that builds may ask for.
+    pub devices: Vec<Device>,
 }
 
 impl Worker {
@@ -177,6 +180,7 @@ impl Engine {
                 id: record.id,
                 platforms: record.platforms.into_iter().filter_map(platform).collect(),
                 labels: record.labels.into_iter().collect(),
+                devices: record.cdi_devices.into_iter().map(Device::from_wire).collect(),
             })
             .collect())
     }

@@ -71,7 +71,7 @@ pub enum BuildError {
     #[error("a step needs `{entitlement}`, which the build is not allowed")]
     NotAllowed {
         /// BuildKit's name for it, as [`crate::BuildRequest::entitlements`] has it.
-        entitlement: &'static str,
+        entitlement: String,
         /// The step.
         vertex: String,
     },

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
 use luakit_llb::graph::Vertex;
+use luakit_llb::image_config::UnknownBase;
 use luakit_llb::marshal::{NoCache, RunDefaults};
 use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
@@ -120,7 +121,7 @@ pub struct Output {
     /// The images whose configs went into it, with the digests that they had, and for which platforms.
     pub images: BTreeSet<(Reference, Platform)>,
     /// The image whose config the export inherits, when nothing says what that config is.
-    pub unknown_base: Option<(Reference, Platform)>,
+    pub unknown_base: Option<(UnknownBase, Platform)>,
     /// Whether the script said the platform, or what the image's config says of it.
     pub fixed_platform: bool,
     /// Whether the script looked at its target platform, so that another one may mean another build.
@@ -130,12 +131,20 @@ pub struct Output {
 impl Output {
     /// That the image's config lacks what its base says, if it does.
     pub fn unknown_base_warning(&self) -> Option<Diagnostic> {
-        let (image, platform) = self.unknown_base.as_ref()?;
+        let (base, platform) = self.unknown_base.as_ref()?;
+        let (image, hint) = match base {
+            UnknownBase::Image(image) => (
+                image.familiar(),
+                "leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked",
+            ),
+            UnknownBase::Layout(image) => (
+                image.clone(),
+                "give its layout by the name of its `store`: `--oci-layout NAME=DIR`",
+            ),
+        };
         let message = format!(
-            "the image's config lacks what `{}` for {platform} says: its environment, entrypoint and command",
-            image.familiar()
+            "the image's config lacks what `{image}` for {platform} says: its environment, entrypoint and command"
         );
-        let hint = "leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked";
         Some(Diagnostic::warning("unresolved-config", message).with_hint(hint))
     }
 }
@@ -265,6 +274,19 @@ impl Plan {
                 if exec.run.security == Security::Insecure {
                     needed.insert("security.insecure");
                 }
+            }
+        }
+        needed
+    }
+
+    /// The devices that the steps of everything to build can't go on without.
+    pub fn devices(&self) -> BTreeSet<&str> {
+        let mut needed = BTreeSet::new();
+        for (_, evaluation, export) in self.each() {
+            for vertex in evaluation.graph.made_of(export.state).vertices(&evaluation.graph) {
+                let Op::Exec(exec) = &*vertex.op else { continue };
+                let required = exec.run.devices.iter().filter(|device| !device.optional);
+                needed.extend(required.map(|device| device.name.as_str()));
             }
         }
         needed

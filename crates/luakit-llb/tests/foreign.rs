@@ -284,7 +284,7 @@ fn damaged_definitions_are_refused() {
 fn a_long_chain_goes_through() {
     let definition = sent(|script| {
         let mut state = script.image("alpine:3.19", None);
-        for _ in 0..50_000 {
+        for _ in 0..20_000 {
             state = script.mkdir(state, "/deeper");
         }
         state

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use luakit_buildkit::ConnectError;
 use luakit_diagnostic::Diagnostic;
 
 /// A failed command: what to tell, and the exit code.
@@ -28,13 +29,26 @@ pub(crate) enum Kind {
 
 /// What the system says of a failed call, in the form of our own messages.
 pub(crate) fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
+    let text = without_numbers(&error.to_string());
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_lowercase().chain(chars).collect(),
         None => String::new(),
     }
+}
+
+/// A message without the numbers that the system has for its errors.
+pub(crate) fn without_numbers(text: &str) -> String {
+    const MARK: &str = " (os error ";
+    let mut parts = text.split(MARK);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|b| b.is_ascii_digit()) => plain.push_str(rest),
+            _ => plain.extend([MARK, part]),
+        }
+    }
+    plain
 }
 
 impl Failure {
@@ -53,6 +67,17 @@ impl Failure {
     /// A flag or an argument is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, Diagnostic::error("usage", message))
+    }
+
+    /// No engine does what is asked.
+    pub(crate) fn no_engine(message: impl Into<String>) -> Self {
+        Self::new(Kind::NoEngine, Diagnostic::error("no-engine", message))
+    }
+
+    /// An engine doesn't answer, or not any more.
+    #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
+    pub(crate) fn no_answer(error: ConnectError) -> Self {
+        Self::no_engine(error.to_string())
     }
 
     /// A file or a stream can't be written.
@@ -90,5 +115,18 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_errors_are_nobodys_business() {
+        let check = |text: &str, expect: &str| assert_eq!(without_numbers(text), expect);
+        check("no such file (os error 2)", "no such file");
+        check("a: b (os error 13), c: d (os error 2).", "a: b, c: d.");
+        check("as (os error x) and (os error", "as (os error x) and (os error");
     }
 }

@@ -8,6 +8,7 @@ use luakit_llb::definition::check_size;
 use luakit_proto::{Message as _, pb};
 use sha2::{Digest as _, Sha256};
 
+use crate::entitlements::forbidden;
 use crate::error::BuildError;
 use crate::gateway::Offered;
 use crate::session::ssh::DEFAULT_SSH;
@@ -80,10 +81,18 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, offered: &Offered) -> Resu
             for (entitlement, wanted) in wants {
                 if wanted && !offered.entitlements.iter().any(|given| given == entitlement) {
                     return Err(BuildError::NotAllowed {
-                        entitlement,
+                        entitlement: entitlement.to_owned(),
                         vertex: vertex(),
                     });
                 }
+            }
+            let required = exec.cdi_devices.iter().filter(|device| !device.optional);
+            let required = required.map(|device| device.name.as_str());
+            if let Some(name) = forbidden(required, &offered.entitlements, &offered.devices).first() {
+                return Err(BuildError::NotAllowed {
+                    entitlement: format!("device={name}"),
+                    vertex: vertex(),
+                });
             }
         }
         _ => {}
@@ -149,6 +158,7 @@ mod tests {
     use luakit_llb::definition::SOLVE_LIMIT;
 
     use super::*;
+    use crate::entitlements::Device;
 
     fn exec(network: pb::NetMode, security: pb::SecurityMode) -> Vec<u8> {
         let exec = pb::ExecOp {
@@ -201,6 +211,38 @@ mod tests {
         a step needs `network.host`, which the build is not allowed
         a step needs `security.insecure`, which the build is not allowed
         "#);
+    }
+
+    #[test]
+    fn devices_must_be_allowed_that_the_engine_has() {
+        let exec = pb::ExecOp {
+            cdi_devices: vec![pb::CdiDevice {
+                name: "vendor.example/gpu=0".to_owned(),
+                optional: false,
+            }],
+            ..pb::ExecOp::default()
+        };
+        let op = pb::Op {
+            op: Some(pb::op::Op::Exec(exec)),
+            ..pb::Op::default()
+        };
+        let definition = pb::Definition {
+            def: vec![op.encode_to_vec()],
+            ..pb::Definition::default()
+        };
+        let mut offered = Offered::default();
+        assert!(
+            check_definition(&definition, Some(&offered)).is_ok(),
+            "the engine will say that it has none"
+        );
+        offered.devices = vec![Device {
+            name: "vendor.example/gpu=0".to_owned(),
+            ..Device::default()
+        }];
+        let error = check_definition(&definition, Some(&offered)).unwrap_err();
+        insta::assert_snapshot!(error, @"a step needs `device=vendor.example/gpu=0`, which the build is not allowed");
+        offered.entitlements = vec!["device".to_owned()];
+        assert!(check_definition(&definition, Some(&offered)).is_ok());
     }
 
     /// What a definition of one op needs beyond `offered`.

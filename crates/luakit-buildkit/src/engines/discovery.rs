@@ -91,6 +91,16 @@ impl Source {
         )
     }
 
+    /// The name of the builder, if it is one of buildx's.
+    pub fn builder(&self) -> Option<&str> {
+        match self {
+            Self::Builder(name) | Self::BuildxBuilder(name) | Self::CurrentBuilder(name) | Self::OtherBuilder(name) => {
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether somebody has chosen it, if only as what is usual.
     pub fn is_chosen(&self) -> bool {
         self.is_named() || matches!(self, Self::CurrentBuilder(_) | Self::CurrentContext(_))

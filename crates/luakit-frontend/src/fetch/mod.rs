@@ -4,6 +4,7 @@
 //! in by name, as the script names them; none is ever part of an error or of a command line.
 
 mod git;
+mod git_login;
 mod http;
 mod secrets;
 

@@ -1,5 +1,6 @@
 //! Sources: where filesystems come from.
 
+use crate::pins::LayoutImage;
 use crate::platform::Platform;
 use crate::reference::{ImageDigest, Reference};
 
@@ -138,4 +139,14 @@ pub struct OciLayoutSource {
     pub store: Option<String>,
     /// How many of the image's layers are taken, from the lowest.
     pub layer_limit: Option<i64>,
+}
+
+impl OciLayoutSource {
+    /// What its config is known by. A source without a store names no layout.
+    pub(crate) fn image(&self) -> Option<LayoutImage> {
+        Some(LayoutImage {
+            store: self.store.clone()?,
+            reference: self.reference.clone(),
+        })
+    }
 }

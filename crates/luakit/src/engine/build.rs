@@ -27,14 +27,23 @@ pub(crate) async fn definition(
     progress: Setup,
     printer: &Printer,
 ) -> Result<BuildResponse, Failure> {
+    let sources = vec![definition.definition.clone()];
+    let checked = engine.check(&request, &sources).await;
+    checked.map_err(|error| report::unstarted(&error, &sources))?;
     progress.places.add(&definition.definition);
     let display = Display::new(progress, printer);
     let cancel = request.cancel.clone();
-    let sources = vec![definition.definition.clone()];
     let build =
         async |observer: &mut (dyn FnMut(_) + Send)| Box::pin(engine.solve(request, vec![definition], observer)).await;
     let outcome = show(display, cancel, build).await?;
     outcome.map_err(|error| report::failure(&error, &sources))
+}
+
+/// Refuses a build that lacks what its outputs need, at the script's line.
+pub(crate) async fn check(engine: &Engine, request: &BuildRequest, outputs: &[Output]) -> Result<(), Failure> {
+    let definitions: Vec<Definition> = outputs.iter().map(|output| output.definition.clone()).collect();
+    let checked = engine.check(request, &definitions).await;
+    checked.map_err(|error| report::unstarted(&error, &definitions))
 }
 
 /// A script's plan, and what its references mean.

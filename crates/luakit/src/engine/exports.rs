@@ -137,6 +137,12 @@ pub(crate) fn is_image(export: &Export) -> bool {
     )
 }
 
+/// Whether it is an image that goes to its registry.
+pub(crate) fn is_pushed(export: &Export) -> bool {
+    let pushes = export.attrs.get("push").is_some_and(|push| push == "true");
+    pushes && matches!(export.kind, ExportKind::Image)
+}
+
 /// Adds what the script says of the image: annotations, by the platform that they are for. None is any. What an output
 /// or a flag says of an annotation counts rather than the script.
 pub(crate) fn annotate<'a>(

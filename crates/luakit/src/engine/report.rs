@@ -7,8 +7,16 @@ use luakit_diagnostic::{Diagnostic, SourceFile, Span, TraceFrame};
 use luakit_llb::definition::SourcePlace;
 use luakit_llb::{Definition, Reference};
 
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, without_numbers};
 use crate::progress::clean_output;
+
+/// What is wrong with a build that no engine has heard of: what the user gave, or didn't.
+pub(crate) fn unstarted(error: &BuildError, definitions: &[Definition]) -> Failure {
+    match error {
+        BuildError::Service(_) | BuildError::Request(_) => Failure::usage(without_numbers(&error.to_string())),
+        _ => failure(error, definitions),
+    }
+}
 
 /// What a failed build is to the user.
 pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure {
@@ -39,9 +47,9 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure
             let diagnostic = Diagnostic::error("missing-ssh", error.to_string()).with_hint(hint);
             return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
         }
-        BuildError::LocalDir { .. } => return Failure::usage(error.to_string()),
+        BuildError::LocalDir { .. } => return Failure::usage(without_numbers(&error.to_string())),
         BuildError::Connect(_) => {
-            return Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()));
+            return Failure::no_engine(error.to_string());
         }
         BuildError::Unsupported { missing, .. } => {
             let places = missing.iter().filter_map(|cap| {
@@ -59,7 +67,10 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure
         BuildError::Credentials { source, .. } => {
             Diagnostic::error("credentials", error.to_string()).with_hint(source.hint())
         }
-        _ => with_gone_digest(Diagnostic::error("build", error.to_string()), &error.to_string()),
+        _ => {
+            let message = without_numbers(&error.to_string());
+            with_gone_digest(Diagnostic::error("build", &message), &message)
+        }
     };
     Failure::new(Kind::Build, diagnostic)
 }

@@ -94,6 +94,11 @@ impl Contexts {
         })
     }
 
+    /// The layouts among them.
+    pub(crate) fn stores(&self) -> &BTreeMap<String, ContentStore> {
+        &self.stores
+    }
+
     /// Adds the directories and layouts to those that the build offers.
     pub(crate) fn offer(
         self,

@@ -111,6 +111,7 @@ mod tests {
             id: "w".to_owned(),
             platforms: Vec::new(),
             labels: [(GATEWAY_LABEL.to_owned(), gateway.to_owned())].into(),
+            devices: Vec::new(),
         }
     }
 

@@ -8,6 +8,7 @@ use luakit_buildkit::{CacheEntry, Export};
 use super::caches::{self, CacheEntries};
 use super::{Results, attests};
 use crate::engine::exports;
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::flags::annotation::Annotation;
 use crate::flags::attestation::{self, Attestation};
@@ -125,7 +126,7 @@ impl OutputArgs {
 
     /// Where cache comes from and goes, with what the environment adds. A cache of GitHub's is left out where there is no
     /// GitHub, as with docker buildx.
-    pub(crate) fn caches(&self, printer: &Printer) -> Result<CacheEntries, Failure> {
+    pub(crate) fn caches(&self, environment: &Environment, printer: &Printer) -> Result<CacheEntries, Failure> {
         let whole = |flag: &str, mut entries: Vec<CacheEntry>| {
             entries.retain(|entry| {
                 let lack = cache::lacks(entry);
@@ -138,10 +139,14 @@ impl OutputArgs {
             entries
         };
         let (from, to) = ("--cache-from", "--cache-to");
-        Ok(CacheEntries {
+        let entries = CacheEntries {
             imports: whole(from, caches::read(from, Way::From, &self.cache_from)?),
             exports: whole(to, caches::read(to, Way::To, &self.cache_to)?),
-        })
+        };
+        for (flag, entries) in [(from, &entries.imports), (to, &entries.exports)] {
+            caches::warn_without_credentials(flag, entries, environment.aws_profile.as_deref(), printer);
+        }
+        Ok(entries)
     }
 
     /// The files that are written at the end.

@@ -5,12 +5,29 @@ use luakit_buildkit::CacheEntry;
 use crate::environment;
 use crate::failure::Failure;
 use crate::flags::cache::{self, Way};
+use crate::printer::Printer;
 
 /// Where cache comes from, and where it goes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct CacheEntries {
     pub(crate) imports: Vec<CacheEntry>,
     pub(crate) exports: Vec<CacheEntry>,
+}
+
+/// Says of caches in S3 that no credentials go along, though there are some: the engine then looks for its own.
+pub(super) fn warn_without_credentials(flag: &str, entries: &[CacheEntry], profile: Option<&str>, printer: &Printer) {
+    let bare = |entry: &CacheEntry| entry.kind == "s3" && !entry.attrs.contains_key("access_key_id");
+    if let Some(profile) = profile
+        && entries.iter().any(bare)
+    {
+        printer.warning(
+            "cache-credentials",
+            &format!(
+                "`{flag} type=s3` goes without credentials: `{profile}` is not read. Set `AWS_ACCESS_KEY_ID` and \
+                 `AWS_SECRET_ACCESS_KEY` (`aws configure export-credentials --format env`), or let the engine have its own"
+            ),
+        );
+    }
 }
 
 /// Reads the values of a flag. They may hold secrets, so errors don't repeat them.

@@ -6,8 +6,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use luakit_buildkit::{BuildResponse, OutputFile};
+use luakit_buildkit::{BuildResponse, Export, OutputFile};
 
+use crate::engine::exports;
 use crate::failure::Failure;
 use crate::flags::output::{Kind, Spec};
 use crate::printer::Printer;
@@ -49,6 +50,25 @@ impl Results {
             id: id.map(open).transpose()?,
             quiet,
         })
+    }
+
+    /// Refuses to tell of a build that is divided among nodes as of one: only a push joins its results.
+    pub(crate) fn check_divided(&self, exports: &[Export]) -> Result<(), Failure> {
+        if exports.iter().any(exports::is_pushed) {
+            return Ok(());
+        }
+        let asked = [
+            (self.id.is_some(), "--iidfile"),
+            (self.metadata.is_some(), "--metadata-file"),
+            (self.quiet && exports.iter().any(exports::is_image), "--quiet"),
+        ];
+        let Some((_, flag)) = asked.into_iter().find(|(asked, _)| *asked) else {
+            return Ok(());
+        };
+        Err(Failure::usage(format!(
+            "`{flag}` tells of one result, and this build is divided among several nodes, each with its own"
+        ))
+        .hint("push the image, which joins them, or build each `--platform` by itself"))
     }
 
     /// Removes the id of an earlier build, which a script would take for this one's if it fails.

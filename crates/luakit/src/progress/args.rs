@@ -54,10 +54,11 @@ impl ProgressArgs {
                     .hint(format!("it is one of {}", names.join(", ")))
             })?;
         }
+        let can_draw = printer.stderr_is_terminal() && !environment.dumb_terminal;
         let mode = match mode {
-            Mode::Auto if printer.can_draw() => Mode::Tty,
+            Mode::Auto if can_draw => Mode::Tty,
             Mode::Auto => Mode::Plain,
-            Mode::Tty if !printer.can_draw() => {
+            Mode::Tty if !can_draw => {
                 return Err(Failure::usage("progress mode `tty` needs a terminal on stderr")
                     .hint("`--progress=plain` needs none"));
             }

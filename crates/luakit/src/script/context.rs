@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use luakit_frontend::ignore;
+use luakit_llb::marshal::CONTEXT;
 use sha2::{Digest as _, Sha256};
 
 use super::ScriptArgs;
@@ -72,7 +73,7 @@ impl ScriptArgs {
 /// What tells these directories from others of the same names on an engine. The context alone has the same as in a
 /// definition that is written.
 pub(crate) fn local_unique(locals: &BTreeMap<String, PathBuf>) -> String {
-    if let (1, Some(context)) = (locals.len(), locals.get(super::CONTEXT)) {
+    if let (1, Some(context)) = (locals.len(), locals.get(CONTEXT)) {
         return local_unique_of(context);
     }
     let mut hash = Sha256::new();

@@ -1,8 +1,5 @@
 //! What subcommands share that take a script: its flags, its context, and the way to a plan.
 
-/// The name of the local directory that is the build context.
-pub(crate) const CONTEXT: &str = "context";
-
 mod args;
 mod context;
 mod plan;

@@ -17,6 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use crate::frontend_image::frontend_image;
 use crate::stand_ins::StandIns;
 use crate::workbench::Workbench;
 
@@ -74,11 +75,16 @@ impl Block {
 
 /// Follows a page.
 fn follow(page: &Path, given: &[(&str, &str)]) {
+    let text = fs::read_to_string(page).unwrap();
+    follow_text(page, &text, given);
+}
+
+/// Follows a page's text.
+fn follow_text(page: &Path, text: &str, given: &[(&str, &str)]) {
     let bench = Workbench::new();
     let project = bench.project(given);
     fs::create_dir_all(&project).unwrap();
-    let text = fs::read_to_string(page).unwrap();
-    let blocks = Block::all(&text);
+    let blocks = Block::all(text);
     let stand_ins = StandIns::new(&bench);
     assert!(!blocks.is_empty(), "{}: no block", page.display());
     for block in &blocks {
@@ -243,6 +249,16 @@ fn the_readme_is_followed() {
     let given = [("main.go", read("main.go")), ("go.mod", read("go.mod"))];
     let given: Vec<(&str, &str)> = given.iter().map(|(name, text)| (*name, text.as_str())).collect();
     follow(&root.join("README.md"), &given);
+}
+
+/// Its registry is the test engine's.
+#[test]
+fn the_frontend_page_is_followed() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/frontend.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let named = "registry.example.com/luakit/frontend";
+    assert!(text.contains(named));
+    follow_text(&page, &text.replace(named, frontend_image()), &[]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod examples;
 mod expect;
 mod failures;
 mod faults;
+mod frontend_image;
 mod git;
 mod graph_driver;
 mod guide;

@@ -122,7 +122,7 @@ fn what_is_missing_is_told_at_its_place() {
         hint: give it with `--secret id=token,src=FILE`
         "#);
     insta::assert_snapshot!(run(2, &["--secret", "id=token,env=NOT_SET"]), @"error[usage]: the secret `token`: the variable `NOT_SET` isn't set");
-    insta::assert_snapshot!(run(1, &["--secret", "id=token,src=missing"]), @"error[build]: can't read `missing`, given as the secret `token`: No such file or directory (os error 2)");
+    insta::assert_snapshot!(run(2, &["--secret", "id=token,src=missing"]), @"error[usage]: can't read `missing`, given as the secret `token`: No such file or directory");
     let agent = "bk.export(bk.image(\"alpine:3.19\"):run(\"true\", { mounts = { bk.ssh() } }))\n";
     std::fs::write(project.join("build.lua"), agent).unwrap();
     insta::assert_snapshot!(run(2, &[]), @r#"

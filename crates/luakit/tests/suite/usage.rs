@@ -76,6 +76,13 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
             &["build", "-t", "app", "--cache-to", "type=gha,token=secret,cut"],
         ),
         (SCRIPT, &["solve", "--frontend", "dockerfile.v0"]),
+        (SCRIPT, &["solve", "--trace", "trace.json"]),
+        (SCRIPT, &["solve", "--debug-json-cache-metrics", "stderr"]),
+        (
+            SCRIPT,
+            &["solve", "--registry-auth-tlscontext", "host=r.example,insecure=true"],
+        ),
+        (SCRIPT, &["solve", "--proxy-network"]),
         (SCRIPT, &["solve", "--opt", "target=app"]),
         (SCRIPT, &["solve", "--import-cache", "type=inline"]),
         (SCRIPT, &["solve", "--export-cache", "type=gha"]),

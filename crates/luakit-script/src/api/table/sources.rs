@@ -235,7 +235,8 @@ static HEADERS: Record = Record {
 pub(super) static OCI_LAYOUT: Function = Function::new(
     Owner::Bk,
     "oci_layout",
-    "An image of an OCI layout directory that the client that solves offers (`buildctl build --oci-layout STORE=DIR`).",
+    "An image of an OCI layout directory that the client offers (`--oci-layout STORE=DIR`, as of `buildctl build`). With \
+     that flag, its config is inherited as any image's.",
 )
 .params(&[Param::new(
     "ref",

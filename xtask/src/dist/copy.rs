@@ -1,0 +1,31 @@
+//! A copy of the sources: what git has, and what it would take.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+/// Copies the files of a working tree that no ignore file leaves out.
+pub(super) fn sources(root: &Path, to: &Path) -> Result<()> {
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root)
+        .output()
+        .context("git can't be started, which lists the sources")?;
+    if !listed.status.success() {
+        bail!("git ls-files: {}", String::from_utf8_lossy(&listed.stderr).trim_end());
+    }
+    let listed = String::from_utf8(listed.stdout).context("a file's name is no text")?;
+    for name in listed.split('\0').filter(|name| !name.is_empty()) {
+        let (from, to) = (root.join(name), to.join(name));
+        // A file that was removed and not committed is listed still.
+        if !from.exists() {
+            continue;
+        }
+        if let Some(parent) = to.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot make `{}`", parent.display()))?;
+        }
+        std::fs::copy(&from, &to).with_context(|| format!("cannot write `{}`", to.display()))?;
+    }
+    Ok(())
+}

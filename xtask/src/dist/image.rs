@@ -1,0 +1,80 @@
+//! The frontend image, built by the binary that was just made.
+//!
+//! The engine is the test engine while it is up, else the one that `luakit build` finds: Docker's, or what
+//! `BUILDKIT_HOST` names.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use luakit_testkit::engine::{Engine, state_folder};
+use serde_json::Value;
+
+use super::binary::Arch;
+
+/// The archive's name, beside the binaries.
+const ARCHIVE: &str = "frontend.tar";
+
+/// The time of everything in the image, unless the environment says another.
+const EPOCH: &str = "0";
+
+/// Builds the image of the binaries in `made`; its digest.
+pub(super) fn build(sources: &Path, made: &Path, arches: &[Arch], tags: &[String], push: &[String]) -> Result<String> {
+    let archive = made.join(ARCHIVE);
+    let facts = tempfile::NamedTempFile::new()?;
+    let luakit = made.join(Arch::of_machine()?.directory()).join("luakit");
+    if !luakit.exists() {
+        bail!("the image is built by the binary for this machine: name its platform too, or use `--no-image`");
+    }
+    let mut command = Command::new(&luakit);
+    command
+        .args(["build", "--provenance=false", "--arg"])
+        .arg(format!("VERSION={}", env!("CARGO_PKG_VERSION")))
+        .args(["--platform", &list(arches), "--context"])
+        .arg(made)
+        .arg("--metadata-file")
+        .arg(facts.path());
+    for output in outputs(&archive, tags, push) {
+        command.arg("--output").arg(output);
+    }
+    command.arg(sources.join("dist/frontend.lua"));
+    if std::env::var_os("SOURCE_DATE_EPOCH").is_none() {
+        command.env("SOURCE_DATE_EPOCH", EPOCH);
+    }
+    if let Ok(engine) = Engine::at(&state_folder()) {
+        command
+            .env("DOCKER_HOST", engine.docker_host())
+            .env_remove("BUILDKIT_HOST")
+            .env_remove("BUILDX_BUILDER");
+    }
+    println!("building the image");
+    let status = command.status().context("the binary can't be started")?;
+    if !status.success() {
+        bail!("building the image: {status}; for an engine, `cargo xtask engine up`");
+    }
+    let facts: Value = serde_json::from_slice(&std::fs::read(facts.path())?)?;
+    let digest = facts.get("containerimage.digest").and_then(Value::as_str);
+    let digest = digest.ok_or_else(|| anyhow!("the engine doesn't say the image's digest: {facts}"))?;
+    println!(
+        "{}  {} bytes  {digest}",
+        archive.strip_prefix(sources).unwrap_or(&archive).display(),
+        std::fs::metadata(&archive)?.len()
+    );
+    Ok(digest.to_owned())
+}
+
+fn list(arches: &[Arch]) -> String {
+    arches.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// The archive, and an image for each name.
+fn outputs(archive: &Path, tags: &[String], push: &[String]) -> Vec<String> {
+    let archive = format!("type=oci,dest={}", archive.display());
+    let tagged = tags.iter().map(|name| format!("type=image,name={name}"));
+    let pushed = push.iter().map(|name| format!("type=registry,name={name}"));
+    std::iter::once(archive)
+        .chain(tagged)
+        .chain(pushed)
+        .map(|output| format!("{output},rewrite-timestamp=true"))
+        .collect()
+}
