@@ -26,8 +26,8 @@ pub mod tls;
 pub mod token;
 pub mod values;
 
-pub use host::Host;
 pub use document::{DocumentError, Problem, ProblemKind};
+pub use host::Host;
 pub use plan::{Output, Plan, PlanError, Request};
 pub use solver::{References, Solver};
 pub use targets::{Selection, TargetError};

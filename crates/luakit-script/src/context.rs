@@ -135,12 +135,7 @@ impl NamedContext {
     ///
     /// # Errors
     /// When it is another client's definition, and that is damaged.
-    pub fn state(
-        &self,
-        graph: &mut Graph,
-        at: StackId,
-        image: Option<&ImageSource>,
-    ) -> Result<State, DefinitionError> {
+    pub fn state(&self, graph: &mut Graph, at: StackId, image: Option<&ImageSource>) -> Result<State, DefinitionError> {
         let platform = image.and_then(|image| image.platform.clone());
         Ok(match self {
             Self::Local {

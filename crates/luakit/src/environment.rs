@@ -118,7 +118,9 @@ impl FrontendEnvironment {
             }
             let Some((key, value)) = value.to_str().and_then(|option| option.split_once('=')) else {
                 let name = name.display();
-                return Err(Failure::usage(format!("the variable `{name}` is not an option `KEY=VALUE`")));
+                return Err(Failure::usage(format!(
+                    "the variable `{name}` is not an option `KEY=VALUE`"
+                )));
             };
             options.insert(key.to_owned(), value.to_owned());
         }

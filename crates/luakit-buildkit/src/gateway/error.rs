@@ -82,7 +82,10 @@ pub(crate) fn told(diagnostics: &[Diagnostic]) -> rpc::Status {
     rpc::Status {
         code: Code::Unknown as i32,
         message: texts.join("\n"),
-        details: errors.flat_map(places::excerpts).map(|excerpt| source(&excerpt)).collect(),
+        details: errors
+            .flat_map(places::excerpts)
+            .map(|excerpt| source(&excerpt))
+            .collect(),
     }
 }
 

@@ -82,7 +82,11 @@ impl Host for Gateway {
             return;
         }
         // A warning that doesn't come through is no reason to fail the build.
-        let _unheard = self.client.clone().warn(self.request(warn_request(vertex, warning))).await;
+        let _unheard = self
+            .client
+            .clone()
+            .warn(self.request(warn_request(vertex, warning)))
+            .await;
     }
 }
 

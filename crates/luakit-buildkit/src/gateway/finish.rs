@@ -24,17 +24,16 @@ impl Gateway {
         check::check_platforms(results.iter().map(|r| r.platform.as_ref()))?;
         let mut message = results::message(results, multi_platform);
         if let Some(epoch) = epoch {
-            message.metadata.insert(EPOCH.to_owned(), epoch.to_string().into_bytes());
+            message
+                .metadata
+                .insert(EPOCH.to_owned(), epoch.to_string().into_bytes());
         }
         self.end(Some(message), None).await
     }
 
     /// Returns what a question was answered with, by BuildKit's names.
     pub async fn answer(&self, metadata: BTreeMap<String, Vec<u8>>) -> Result<(), GatewayError> {
-        let answer = gateway::Result {
-            result: None,
-            metadata,
-        };
+        let answer = gateway::Result { result: None, metadata };
         self.end(Some(answer), None).await
     }
 

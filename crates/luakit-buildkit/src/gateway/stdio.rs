@@ -71,10 +71,17 @@ impl Stdio {
 impl From<FrontendSetting> for Setting {
     fn from(setting: FrontendSetting) -> Self {
         Self {
-            engine: format!("BuildKit {}", setting.version.as_deref().unwrap_or("of unknown version")),
+            engine: format!(
+                "BuildKit {}",
+                setting.version.as_deref().unwrap_or("of unknown version")
+            ),
             // Who asked for the build offers what it needs, and the engine says what is missing.
             offered: None,
-            cache_imports: setting.cache_imports.into_iter().map(CacheEntry::into_gateway).collect(),
+            cache_imports: setting
+                .cache_imports
+                .into_iter()
+                .map(CacheEntry::into_gateway)
+                .collect(),
             resolve_mode: match setting.resolve_mode {
                 ResolveMode::Default => "default",
                 ResolveMode::ForcePull => "pull",

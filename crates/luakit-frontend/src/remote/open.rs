@@ -172,7 +172,13 @@ async fn main_context<H: Host>(
         Ok::<_, RemoteFailure<H::Error>>((context, Arc::new(tree), step))
     };
     match &place.context {
-        MainContext::Local => match sources.host().inputs().await.map_err(refused::<H>)?.remove(&place.context_local) {
+        MainContext::Local => match sources
+            .host()
+            .inputs()
+            .await
+            .map_err(refused::<H>)?
+            .remove(&place.context_local)
+        {
             Some(definition) => {
                 let input = NamedContext::Input {
                     definition,
@@ -224,7 +230,8 @@ fn unreadable(path: &str, reason: &str) -> Diagnostic {
 fn inside<E>(path: &str) -> Result<String, RemoteFailure<E>> {
     let cleaned = clean(path.trim_start_matches('/'));
     if cleaned == "." || cleaned == ".." || cleaned.starts_with("../") {
-        let message = format!("invalid value `{path}` of the option `filename`: it is no file in the script's directory");
+        let message =
+            format!("invalid value `{path}` of the option `filename`: it is no file in the script's directory");
         return Err(Diagnostic::error("option", message).into());
     }
     Ok(cleaned)

@@ -108,12 +108,7 @@ impl<H: Host> Sources<H> {
         self.solve(graph, state, context.told_as_main()).await
     }
 
-    async fn solve(
-        &self,
-        mut graph: Graph,
-        state: State,
-        step: String,
-    ) -> Result<(Tree<H>, String), H::Error> {
+    async fn solve(&self, mut graph: Graph, state: State, step: String) -> Result<(Tree<H>, String), H::Error> {
         let label = Metadata {
             description: Some(step),
             ..Metadata::default()

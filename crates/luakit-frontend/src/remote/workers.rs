@@ -25,7 +25,10 @@ impl Machine {
         let version = member(worker, "buildkitVersion").and_then(|version| member(version, "version"));
         Some(Self {
             platform: Platform::new(text("os"), text("architecture"), text("variant")).ok()?,
-            version: version.and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned),
+            version: version
+                .and_then(Value::as_str)
+                .filter(|v| !v.is_empty())
+                .map(str::to_owned),
         })
     }
 }

@@ -110,7 +110,9 @@ fn place(
     call.hold(256 + excluded)?;
     let at = call.at();
     let mut graph = call.graph();
-    let state = context.state(&mut graph, at, image).map_err(|wrong| unusable(call, name, &wrong))?;
+    let state = context
+        .state(&mut graph, at, image)
+        .map_err(|wrong| unusable(call, name, &wrong))?;
     Ok(graph.with_metadata(state, label))
 }
 

@@ -34,7 +34,9 @@ async fn serve(stdio: Stdio, environment: FrontendEnvironment) -> Result<(), Fai
     let known = options.as_ref().ok();
     let setting = FrontendSetting {
         version: machine.as_ref().and_then(|machine| machine.version.clone()),
-        cache_imports: known.map(|o| o.cache_imports.iter().map(cache).collect()).unwrap_or_default(),
+        cache_imports: known
+            .map(|o| o.cache_imports.iter().map(cache).collect())
+            .unwrap_or_default(),
         resolve_mode: known.map(|o| o.resolve_mode).unwrap_or_default(),
     };
     let (gateway, closed) = stdio.open(setting).await.map_err(no_buildkit)?;
