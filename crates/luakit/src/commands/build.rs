@@ -192,6 +192,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         }
         if let Some((part, job)) = plans.next() {
             let workers = part.engine.workers().await.map_err(no_answer)?;
+            demands::warn_ignored(&part.engine, &request.exports, printer);
             demands::warn_unstored(&part.engine, workers, &request.exports, printer);
             results.forget_earlier()?;
             let build = build::plan(&part.engine, request, &job, &settings, progress, printer);

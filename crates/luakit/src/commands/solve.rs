@@ -93,6 +93,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
                 luakit_diagnostic::Diagnostic::error("no-engine", e.to_string()),
             )
         })?;
+        demands::warn_ignored(&engine, &request.exports, printer);
         demands::warn_unstored(&engine, workers, &request.exports, printer);
         let response = build::definition(&engine, request, definition, progress, printer).await?;
         results.write(&response, false, printer)
