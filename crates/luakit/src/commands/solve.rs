@@ -95,6 +95,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         })?;
         demands::warn_ignored(&engine, &request.exports, printer);
         demands::warn_unstored(&engine, workers, &request.exports, printer);
+        let results = results.open()?;
         let response = build::definition(&engine, request, definition, progress, printer).await?;
         results.write(&response, false, printer)
     })?

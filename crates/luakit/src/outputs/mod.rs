@@ -8,11 +8,12 @@
 mod args;
 mod attests;
 mod caches;
+mod import;
 mod load;
 mod results;
 mod solve_args;
 
 pub(crate) use args::OutputArgs;
-pub(crate) use load::loading;
+pub(crate) use load::{Loading, Unloaded, loading};
 pub(crate) use results::Results;
 pub(crate) use solve_args::SolveArgs;
