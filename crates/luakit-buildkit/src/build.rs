@@ -40,8 +40,10 @@ use crate::progress::{Event, Update};
 use crate::session::attachments::Attachments;
 use crate::session::auth::RegistryAccess;
 use crate::session::content::ContentStore;
+use crate::session::filesend::Receivers;
 use crate::session::{Failures, Offer, Session};
 pub use response::BuildResponse;
+
 
 /// How long the engine may take to end a build that has failed on our side.
 const GRACE: Duration = Duration::from_secs(5);
@@ -252,11 +254,13 @@ impl Engine {
             digests: Mutex::default(),
         });
         let failures = Failures::default();
+        let receivers = Receivers::default();
         let (skipped, mut skips) = mpsc::unbounded_channel();
         let shared_key = shared_key(&locals);
         let offer = Offer {
             locals,
             targets: prepared.targets.clone(),
+            receivers: receivers.clone(),
             registries,
             failures: failures.clone(),
             skipped,
@@ -301,7 +305,7 @@ impl Engine {
         let mut returned = false;
         let deadline = tokio::time::sleep(GRACE);
         tokio::pin!(deadline);
-        let solved = loop {
+        let ended = loop {
             tokio::select! {
                 Some(response) = statuses.recv() => {
                     let update = Update::from_wire(response, &ours);
@@ -316,21 +320,27 @@ impl Engine {
                         deadline.as_mut().reset(tokio::time::Instant::now() + GRACE);
                     }
                 }
-                solved = &mut solve => break solved.map(tonic::Response::into_inner),
+                solved = &mut solve => break Ok(solved.map(tonic::Response::into_inner)),
                 () = &mut deadline, if cause.is_some() => {
-                    break Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build"));
+                    break Ok(Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build")));
                 }
-                () = cancel.cancelled() => {
-                    // Without these calls the engine stops the build's steps; the status stream ends when they have.
-                    drop((solve, frontend));
-                    let words = async {
-                        while let Some(response) = statuses.recv().await {
-                            observer(Event::Update(Update::from_wire(response, &ours)));
-                        }
-                    };
-                    let _late = tokio::time::timeout(CANCELING, words).await;
-                    return Err(BuildError::Canceled.into());
-                }
+                () = cancel.cancelled() => break Err(BuildError::Canceled),
+            }
+        };
+        let solved = match ended {
+            Ok(solved) => solved,
+            Err(error) => {
+                // Without these calls the engine stops the build's steps; the status stream ends when they have.
+                drop((solve, frontend));
+                let words = async {
+                    while let Some(response) = statuses.recv().await {
+                        observer(Event::Update(Update::from_wire(response, &ours)));
+                    }
+                };
+                let _late = tokio::time::timeout(CANCELING, words).await;
+                drop(session);
+                receivers.ended().await;
+                return Err(error.into());
             }
         };
         if solved.is_err() && !returned {
@@ -348,6 +358,7 @@ impl Engine {
             observer(Event::Update(update));
         }
         drop(status);
+        receivers.ended().await;
         while let Ok((local, path)) = skips.try_recv() {
             observer(Event::SkippedDevice { local, path });
         }

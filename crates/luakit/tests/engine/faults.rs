@@ -265,6 +265,37 @@ fn other_signals_end_a_build_as_ctrl_c_does() {
     }
 }
 
+/// Once, and twice: no file that is half written stays.
+#[test]
+fn ctrl_c_during_an_export_to_a_directory() {
+    for times in [1, 2] {
+        let bench = Workbench::new();
+        let script = r#"bk.export(bk.image("alpine:3.19"):run("head -c 300000000 /dev/urandom > /big"))"#;
+        let project = bench.project(&[("build.lua", script)]);
+        let out = bench.path("out");
+        let spec = format!("type=local,dest={}", out.display());
+        let mut command = bench.luakit(&project);
+        let mut child = start(command.args(["build", "--progress=quiet", "-o", &spec]));
+        let half_written = || out.is_dir() && names(&out).iter().any(|name| name.starts_with(".luakit-"));
+        let begun = Instant::now();
+        while !half_written() || out.join("big").exists() {
+            let ended = child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < Duration::from_secs(60),
+                "never saw it"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for _ in 0..times {
+            interrupt(&child);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = ended_within(child, Duration::from_secs(30));
+        assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
+        assert!(!half_written(), "{:?}", names(&out));
+    }
+}
+
 /// A Docker that takes an image, and never says that it has it.
 fn docker_that_never_ends(socket: &Path) {
     let listener = UnixListener::bind(socket).unwrap();
