@@ -345,3 +345,29 @@ fn ctrl_c_while_docker_loads_an_image() {
     let output = ended_within(child, Duration::from_secs(10));
     assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
 }
+
+#[test]
+fn a_context_file_that_grows_while_it_is_sent() {
+    let bench = Workbench::new();
+    let script = r#"bk.export(bk.scratch():copy(bk.local_("context"), ".", "/"))"#;
+    let project = bench.project(&[("build.lua", script), ("growing", "")]);
+    let growing = fs::OpenOptions::new()
+        .append(true)
+        .open(project.join("growing"))
+        .unwrap();
+    growing.set_len(300 << 20).unwrap();
+    let out = bench.path("out");
+    fs::create_dir(&out).unwrap();
+    let spec = format!("type=tar,dest={}", out.join("files.tar").display());
+    let mut command = bench.luakit(&project);
+    let mut child = start(command.args(["build", "--progress=quiet", "-o", &spec]));
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60) {
+        (&growing).write_all(b"more").unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let output = ended_within(child, Duration::from_secs(1));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr_of(&output));
+    insta::assert_snapshot!(stderr_of(&output), @"error[build]: can't send the local directory `context`: `growing` changed while it was being sent");
+    assert_eq!(names(&out), [""; 0]);
+}
