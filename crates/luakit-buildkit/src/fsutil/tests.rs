@@ -599,6 +599,30 @@ fn a_directory_gives_way_to_a_file() {
 }
 
 #[test]
+fn a_directory_of_any_depth_and_any_names_gives_way() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let outer = tempfile::tempdir().unwrap();
+    let (from, dest) = (outer.path().join("from"), outer.path().join("dest"));
+    write(&from, "x", "file now");
+    // From the innermost out, since no path reaches so deep.
+    let (deep, above) = (outer.path().join("deep"), outer.path().join("above"));
+    write(&deep, "f", "");
+    for _ in 0..3000 {
+        fs::create_dir(&above).unwrap();
+        fs::rename(&deep, above.join("deep")).unwrap();
+        fs::rename(&above, &deep).unwrap();
+    }
+    write(&dest, "x/f", "");
+    fs::rename(&deep, dest.join("x/deep")).unwrap();
+    let odd = dest.join("x").join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
+    write(&odd, "inner/f", "old");
+    fs::write(odd.join(std::ffi::OsStr::from_bytes(b"\xfe")), "old").unwrap();
+    copy(&from, &dest, &Ask::default());
+    assert_eq!(fs::read_to_string(dest.join("x")).unwrap(), "file now");
+    assert_eq!(fs::read_dir(&dest).unwrap().count(), 1);
+}
+
+#[test]
 fn a_cut_transfer_leaves_no_temporary_files() {
     let dest = tempfile::tempdir().unwrap();
     let packets = vec![file("a"), data_packet(0, "half".into())];
