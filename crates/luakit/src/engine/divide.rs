@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-use luakit_buildkit::{Archive, Export, ExportKind, FileOutput, OutputFile};
+use luakit_buildkit::{Archive, CancellationToken, Export, ExportKind, FileOutput, OutputFile};
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Platform, Reference};
 use tempfile::TempDir;
@@ -191,23 +191,52 @@ impl Divided {
             .unwrap_or_default())
     }
 
-    /// Puts the nodes' tarballs together.
-    pub(super) fn join_tarballs(self) -> Result<(), Failure> {
-        for Tarball { parts, whole } in self.tarballs {
-            match whole {
-                FileOutput::Stream { name, mut writer } => {
-                    join(&parts, &mut writer).map_err(|e| Failure::write(&name, &e))?;
-                }
-                FileOutput::Path(path) | FileOutput::Layout(path) => {
-                    let outcome = OutputFile::create(&path).and_then(|file| {
-                        join(&parts, &mut file.writer()?)?;
-                        file.commit()
-                    });
-                    outcome.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
-                }
+    /// Puts the nodes' tarballs together, until the token is used: then the next write fails.
+    pub(super) async fn join_tarballs(self, cancel: CancellationToken) -> Result<(), Failure> {
+        // Goes when nobody waits any more, though the thread may still wait for a pipe's reader.
+        let _folder = self.folder;
+        let tarballs = self.tarballs;
+        let joined =
+            tokio::task::spawn_blocking(move || tarballs.into_iter().try_for_each(|tarball| tarball.join(&cancel)));
+        joined.await.unwrap_or_else(|e| Err(Failure::internal(e.to_string())))
+    }
+}
+
+impl Tarball {
+    fn join(self, cancel: &CancellationToken) -> Result<(), Failure> {
+        let Self { parts, whole } = self;
+        match whole {
+            FileOutput::Stream { name, writer } => {
+                join(&parts, &mut Until { cancel, writer }).map_err(|e| Failure::write(&name, &e))
+            }
+            FileOutput::Path(path) | FileOutput::Layout(path) => {
+                let outcome = OutputFile::create(&path).and_then(|file| {
+                    let writer = file.writer()?;
+                    join(&parts, &mut Until { cancel, writer })?;
+                    file.commit()
+                });
+                outcome.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
             }
         }
-        Ok(())
+    }
+}
+
+/// Writes until the build is canceled.
+struct Until<'a, W> {
+    cancel: &'a CancellationToken,
+    writer: W,
+}
+
+impl<W: Write> Write for Until<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            return Err(io::Error::other("the build was canceled"));
+        }
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 
