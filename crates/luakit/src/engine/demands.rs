@@ -31,8 +31,7 @@ pub(crate) async fn check(engine: &Engine, request: &BuildRequest, platforms: &[
     // Engines of today have all of these: it costs a call only where it can matter.
     if demands.need_abilities() {
         let abilities = engine.abilities().await;
-        let abilities =
-            abilities.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
+        let abilities = abilities.map_err(Failure::no_answer)?;
         let more = abilities.lacks(&demands).into_iter();
         lacks.extend(more.filter(|lack| !of_store.contains(lack)));
     }
@@ -65,7 +64,7 @@ pub(crate) fn warn_ignored(engine: &Engine, exports: &[Export], printer: &Printe
 fn ignored(store: DockerStore, exports: &[Export]) -> BTreeSet<&str> {
     let attrs = exports
         .iter()
-        .filter(|export| is_image(export))
+        .filter(|export| is_stored(export))
         .flat_map(|export| &export.attrs);
     let attrs = attrs.filter(|(key, value)| store.ignores(key) && *value != "false" && !key.starts_with("push"));
     attrs.map(|(key, _)| key.as_str()).collect()
@@ -74,7 +73,7 @@ fn ignored(store: DockerStore, exports: &[Export]) -> BTreeSet<&str> {
 /// Says which images nobody will find, though they have names: a BuildKit without containerd has no store for images.
 pub(crate) fn warn_unstored(engine: &Engine, workers: &[Worker], exports: &[Export], printer: &Printer) {
     let stores = engine.docker_store().is_some() || workers.first().is_none_or(Worker::keeps_images);
-    if !stores && exports.iter().any(|export| is_image(export) && !is_on(export, "push")) {
+    if !stores && exports.iter().any(|export| is_stored(export) && !is_on(export, "push")) {
         printer.warning(
             "unstored-image",
             "this engine has no store for images, so the image stays in its build cache, where nothing finds it by name: \
@@ -101,7 +100,7 @@ fn of(request: &BuildRequest, platforms: &[Platform]) -> Demands {
         push: request
             .exports
             .iter()
-            .any(|export| is_image(export) && is_on(export, "push")),
+            .any(|export| is_stored(export) && is_on(export, "push")),
         annotations: request.exports.iter().any(is_annotated),
         source_date_epoch: request
             .exports
@@ -128,7 +127,7 @@ fn exporter(kind: &ExportKind) -> &'static str {
     }
 }
 
-pub(super) fn is_image(export: &Export) -> bool {
+pub(super) fn is_stored(export: &Export) -> bool {
     matches!(export.kind, ExportKind::Image)
 }
 

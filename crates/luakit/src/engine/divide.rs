@@ -14,7 +14,7 @@ use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Platform, Reference};
 use tempfile::TempDir;
 
-use super::demands::{is_image, is_on};
+use super::demands::{is_on, is_stored};
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
 
@@ -81,7 +81,7 @@ pub(super) fn check(exports: &[Export], nodes: &[String]) -> Result<(), Failure>
     }
     if exports
         .iter()
-        .filter(|export| is_image(export) && is_on(export, "push"))
+        .filter(|export| is_stored(export) && is_on(export, "push"))
         .count()
         > 1
     {
@@ -102,9 +102,9 @@ pub(super) fn divide(exports: Vec<Export>, nodes: &[&[Platform]], printer: &Prin
         folder: None,
     };
     for mut export in exports {
-        if is_image(&export) && is_on(&export, "push") {
+        if is_stored(&export) && is_on(&export, "push") {
             divided.image = Some(by_digest(&mut export)?);
-        } else if is_image(&export) {
+        } else if is_stored(&export) {
             printer.warning(
                 "divided-image",
                 "each node keeps its own platforms of the image, and none has all: push it with `push=true` to join them",
