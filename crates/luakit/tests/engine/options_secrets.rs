@@ -157,6 +157,12 @@ fn what_is_missing_is_told_at_its_place() {
           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         hint: give it with `--secret id=token,src=FILE`
         "#);
+    // No build has begun: the id of the last one is still that of the last one.
+    std::fs::write(project.join("id"), "earlier").unwrap();
+    for secret in ["id=tokens,src=build.lua", "id=token,src=missing"] {
+        run(2, &["--secret", secret, "--iidfile", "id"]);
+        assert_eq!(std::fs::read_to_string(project.join("id")).unwrap(), "earlier");
+    }
     insta::assert_snapshot!(run(2, &["--secret", "id=token,env=NOT_SET"]), @"error[usage]: the secret `token`: the variable `NOT_SET` isn't set");
     insta::assert_snapshot!(run(2, &["--secret", "id=token,src=missing"]), @"error[usage]: can't read `missing`, given as the secret `token`: No such file or directory");
     let agent = "bk.export(bk.image(\"alpine:3.19\"):run(\"true\", { mounts = { bk.ssh() } }))\n";
