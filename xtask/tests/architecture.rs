@@ -11,7 +11,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("luakit-llb", &["luakit-proto"]),
     ("luakit-script", &["luakit-diagnostic", "luakit-llb"]),
     ("luakit-frontend", &["luakit-diagnostic", "luakit-llb", "luakit-script"]),
-    ("luakit-buildkit", &["luakit-proto", "luakit-llb", "luakit-frontend"]),
+    (
+        "luakit-buildkit",
+        &["luakit-diagnostic", "luakit-proto", "luakit-llb", "luakit-frontend"],
+    ),
     (
         "luakit",
         &[

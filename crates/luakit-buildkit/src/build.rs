@@ -12,7 +12,6 @@ pub(crate) mod check;
 pub(crate) mod digests;
 mod local_cache;
 mod response;
-mod result;
 mod stall;
 
 use std::collections::BTreeMap;
@@ -34,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::{self, BuildError};
 use crate::export::{Export, Prepared};
-use crate::gateway::{Gateway, GatewayError, OfferedIds, Refusal, ResultRef, Setting};
+use crate::gateway::{Gateway, GatewayError, Offered, Refusal, ResultRef, Setting, results};
 use crate::ids::random_id;
 use crate::progress::tracker::Tracker;
 use crate::progress::{Event, Update};
@@ -121,6 +120,8 @@ pub struct PlatformResult {
     pub result: ResultRef,
     /// The image's config, as JSON; the exporter adds the layers.
     pub image_config: Option<Vec<u8>>,
+    /// The config of the image that it was built on, by which the engine tells inherited layers.
+    pub base_config: Option<Vec<u8>>,
 }
 
 /// Why a frontend returns nothing.
@@ -182,20 +183,11 @@ impl Engine {
     pub async fn check(&self, request: &BuildRequest, definitions: &[Definition]) -> Result<(), BuildError> {
         check::check_locals(&request.locals)?;
         request.attachments.for_another().open()?;
-        let setting = Setting {
-            locals: request.locals.keys().cloned().collect(),
-            entitlements: request.entitlements.clone(),
-            devices: self
-                .workers()
-                .await?
-                .first()
-                .map(|w| w.devices.clone())
-                .unwrap_or_default(),
-            offered: Some(OfferedIds::of(&request.attachments)),
-            ..Setting::default()
-        };
+        let mut offered = Offered::new(request.locals.keys(), &request.entitlements, &request.attachments);
+        let workers = self.workers().await?;
+        offered.devices = workers.first().map(|worker| worker.devices.clone()).unwrap_or_default();
         let mut definitions = definitions.iter();
-        definitions.try_for_each(|definition| check::check_definition(definition.message(), &setting))
+        definitions.try_for_each(|definition| check::check_definition(definition.message(), Some(&offered)))
     }
 
     /// Builds definitions that are ready, one for each platform, and tells `observer` what happens.
@@ -206,14 +198,9 @@ impl Engine {
         observer: &mut (dyn FnMut(Event) + Send),
     ) -> Result<BuildResponse, BuildError> {
         check::check_platforms(definitions.iter().map(|d| d.platform.as_ref()))?;
-        let given = Setting {
-            locals: request.locals.keys().cloned().collect(),
-            entitlements: request.entitlements.clone(),
-            offered: Some(OfferedIds::of(&request.attachments)),
-            ..Setting::default()
-        };
+        let offered = Offered::new(request.locals.keys(), &request.entitlements, &request.attachments);
         for definition in &definitions {
-            check::check_definition(definition.definition.message(), &given)?;
+            check::check_definition(definition.definition.message(), Some(&offered))?;
         }
         let frontend = |gateway: Gateway| async move {
             let sent = definitions.iter().map(|d| d.definition.clone()).collect();
@@ -222,6 +209,7 @@ impl Engine {
                 platform: d.platform,
                 result,
                 image_config: d.image_config,
+                base_config: None,
             };
             Ok(definitions.into_iter().zip(refs).map(result).collect())
         };
@@ -269,15 +257,11 @@ impl Engine {
             attachments.stores.insert("export".to_owned(), store);
         }
         let caches = local_cache::attach(&mut cache_imports, &cache_exports, &mut attachments.stores)?;
-        let offered = OfferedIds::of(&attachments);
+        let offered = Offered::new(locals.keys(), &entitlements, &attachments);
         let attached = attachments.open().map_err(BuildError::from)?;
         let setting = Arc::new(Setting {
             engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
             exports: prepared.exporters.len(),
-            locals: locals.keys().cloned().collect(),
-            entitlements: entitlements.clone(),
-            // Whoever starts a build has them checked before.
-            devices: Vec::new(),
             offered: Some(offered),
             cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
             resolve_mode: if pull { "pull" } else { "default" },
@@ -442,7 +426,7 @@ where
     });
     let request = match &results {
         Ok(results) => gateway::ReturnRequest {
-            result: Some(result::message(results, multi_platform)),
+            result: Some(results::message(results, multi_platform)),
             error: None,
         },
         Err(failure) => gateway::ReturnRequest {
@@ -478,7 +462,7 @@ impl CacheEntry {
         }
     }
 
-    fn into_gateway(self) -> gateway::CacheOptionsEntry {
+    pub(crate) fn into_gateway(self) -> gateway::CacheOptionsEntry {
         gateway::CacheOptionsEntry {
             r#type: self.kind,
             attrs: self.attrs.into_iter().collect(),

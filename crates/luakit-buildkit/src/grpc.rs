@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 
 /// The largest message, both ways, as BuildKit sets it.
@@ -43,21 +44,43 @@ impl Connection {
     where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(SILENCE)
-            .keep_alive_timeout(PATIENCE)
-            .max_header_list_size(HEADERS)
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            .handshake(TokioIo::new(io))
-            .await?;
+        let mut builder = builder();
+        builder.keep_alive_interval(SILENCE).keep_alive_timeout(PATIENCE);
+        let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
         // Ends when the last clone is dropped or the engine hangs up; calls under way then fail by themselves.
         tokio::spawn(connection);
         let fallback = http::uri::Authority::from_static("localhost");
         let authority = authority.parse().unwrap_or(fallback);
         Ok(Self { sender, authority })
     }
+
+    /// Greets an engine that started us, over its pipe: no route to it can break, and it takes no pings. The token is
+    /// cancelled when the connection ends.
+    pub(crate) async fn open_unwatched<T>(io: T) -> Result<(Self, CancellationToken), hyper::Error>
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, connection) = builder().handshake(TokioIo::new(io)).await?;
+        let closed = CancellationToken::new();
+        let guard = closed.clone().drop_guard();
+        tokio::spawn(async move {
+            let _guard = guard;
+            // Calls under way fail by themselves, and say why.
+            let _end = connection.await;
+        });
+        let authority = http::uri::Authority::from_static("localhost");
+        Ok((Self { sender, authority }, closed))
+    }
+}
+
+fn builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(HEADERS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW);
+    builder
 }
 
 impl tonic::codegen::Service<http::Request<Body>> for Connection {

@@ -34,6 +34,7 @@ pub use engines::{Candidate, Discovery, DockerStore, Node, SetupError, Source};
 pub use error::{BuildError, MissingCap, SourceExcerpt, StepFailure};
 pub use export::{Archive, Export, ExportKind, FileOutput};
 pub use fsutil::TransferError;
+pub use gateway::stdio::{FrontendSetting, Stdio};
 pub use gateway::{Gateway, GatewayError, ResultRef};
 pub use ids::random_id as build_id;
 pub use output_file::OutputFile;

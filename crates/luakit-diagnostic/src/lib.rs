@@ -13,5 +13,5 @@ mod source;
 
 pub use diagnostic::{Diagnostic, Label, Severity, TraceFrame};
 pub use nearest::nearest;
-pub use render::{Colour, acts_on_text, render};
+pub use render::{Colour, acts_on_text, render, render_without_source};
 pub use source::{SourceFile, Span};

@@ -55,17 +55,35 @@ pub fn render(diagnostic: &Diagnostic, colour: Colour) -> String {
     out.truncate(out.trim_end().len());
     out.push('\n');
 
+    write_lines(&mut out, diagnostic, colour);
+    out
+}
+
+/// The diagnostic as plain text without the lines of the script: for who shows them in a form of their own.
+pub fn render_without_source(diagnostic: &Diagnostic) -> String {
+    let mut out = printable(&diagnostic.message);
+    out.push('\n');
+    for label in &diagnostic.labels {
+        let (file, line) = (printable(&label.span.file.name), label.span.line);
+        let _ = writeln!(out, "{file}:{line}: {}", printable(&label.text));
+    }
+    write_lines(&mut out, diagnostic, Colour::Plain);
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// What follows the excerpts.
+fn write_lines(out: &mut String, diagnostic: &Diagnostic, colour: Colour) {
     let paint = Paint { colour };
     for note in &diagnostic.notes {
-        paint.line(&mut out, "note", AnsiColor::BrightGreen, note);
+        paint.line(out, "note", AnsiColor::BrightGreen, note);
     }
     if !diagnostic.traceback.is_empty() {
-        paint.traceback(&mut out, &diagnostic.traceback);
+        paint.traceback(out, &diagnostic.traceback);
     }
     if let Some(hint) = &diagnostic.hint {
-        paint.line(&mut out, "hint", AnsiColor::BrightCyan, hint);
+        paint.line(out, "hint", AnsiColor::BrightCyan, hint);
     }
-    out
 }
 
 /// The main place, then the others.
@@ -266,6 +284,14 @@ mod tests {
           |                                        ^^^^^^^^^
         hint: did you mean `platform`?
         "#);
+    }
+
+    #[test]
+    fn without_the_lines_of_the_script() {
+        insta::assert_snapshot!(super::render_without_source(&unknown_option()), @"
+        unknown option `plattform` for `bk.image`
+        hint: did you mean `platform`?
+        ");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A script's exports become planned outputs (`targets`), the images that they reach are resolved (`resolve`) or
 //! taken from the lock file (`lock`), and definitions are marshalled (`plan`) and solved (`solver`). Ignore files
-//! (`ignore`) say what of a context is left out. `credentials` and `token` are how registries let us in. What this crate
+//! (`ignore`) say what of a context is left out. Where an engine runs the frontend (`host`), script and context are read
+//! through it (`remote`). `credentials` and `token` are how registries let us in. What this crate
 //! reads of the machine comes in as parameters: it knows no environment, no
 //! terminal, and not which engine builds.
 
@@ -11,11 +12,13 @@ pub mod credentials;
 mod document;
 pub mod fetch;
 pub mod git_context;
+pub mod host;
 pub mod ignore;
 pub mod lock;
 pub mod options;
 pub mod plan;
 mod public_url;
+pub mod remote;
 pub mod resolve;
 pub mod solver;
 pub mod targets;
@@ -24,6 +27,7 @@ pub mod token;
 pub mod values;
 
 pub use document::{DocumentError, Problem, ProblemKind};
+pub use host::Host;
 pub use plan::{Output, Plan, PlanError, Request};
 pub use solver::{References, Solver};
 pub use targets::{Selection, TargetError};

@@ -53,6 +53,9 @@ pub enum PlanError {
     /// What was asked for isn't there.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The program ends while the script runs.
+    #[error("the script was stopped")]
+    Stopped,
 }
 
 /// A script's exports, chosen but not yet resolved.
@@ -111,6 +114,8 @@ pub struct Output {
     pub definition: Definition,
     /// The image config, as JSON.
     pub config: Vec<u8>,
+    /// The config of the image that it began with, if it is known.
+    pub base_config: Option<Vec<u8>>,
     /// Annotations of the image's manifest.
     pub annotations: BTreeMap<String, String>,
     /// The images whose configs went into it, with the digests that they had, and for which platforms.
@@ -359,6 +364,7 @@ impl Plan {
                 platform: planned.platform.clone(),
                 definition: marshal::marshal(graph, state, &options),
                 config: image_config::compose(graph, state, &export.config, &planned.images, pins),
+                base_config: image_config::base_config(graph, state, &planned.images, pins),
                 annotations: export.config.annotations.clone(),
                 unknown_base: image_config::unknown_base(graph, state, &planned.images, pins),
                 images: reached.filter_map(resolved).collect(),

@@ -26,7 +26,7 @@ pub fn clean(path: &str) -> String {
 }
 
 /// Go's `path.Join`: empty elements are left out; nothing at all is empty.
-pub(crate) fn join(elements: &[&str]) -> String {
+pub fn join(elements: &[&str]) -> String {
     let present: Vec<&str> = elements.iter().copied().filter(|e| !e.is_empty()).collect();
     if present.is_empty() {
         return String::new();

@@ -21,7 +21,7 @@ fn written(graph: &Graph, state: State, platform: &str, no_cache: NoCache<'_>) -
         context_excludes: &[],
         run_defaults: None,
         no_cache,
-        pull: false,
+        resolve_mode: luakit_llb::op::ResolveMode::Default,
     };
     marshal(graph, state, &options)
 }

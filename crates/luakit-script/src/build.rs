@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use luakit_diagnostic::Diagnostic;
-use luakit_llb::{Graph, StackId, State};
+use luakit_llb::{Graph, Platform, StackId, State};
 use mlua::Lua;
 
 use crate::error::Limit;
@@ -27,8 +27,8 @@ pub(crate) struct Build {
     pub(crate) args_read: RefCell<BTreeSet<String>>,
     /// The normalised names that contexts were looked up by, where there are any.
     pub(crate) contexts_asked: RefCell<BTreeSet<String>>,
-    /// The states of inputs that were taken, by the normalised names of their contexts.
-    pub(crate) inputs: RefCell<BTreeMap<String, State>>,
+    /// The states of inputs that were taken, by the normalised names of their contexts and the platform that was asked for.
+    pub(crate) inputs: RefCell<BTreeMap<(String, Option<Platform>), State>>,
     /// The texts that Lua code was made of.
     pub(crate) chunks: RefCell<Chunks>,
     /// Bytes held outside Lua on the script's behalf; they count against its memory limit.

@@ -19,10 +19,10 @@ mod vm;
 
 pub use api::table as reference;
 pub use api::table::api_table;
-pub use context::{NamedContext, NamedContexts};
+pub use context::{HTTP_FILE, NamedContext, NamedContexts};
 pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
 pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits, Print};
-pub use loader::{DirLoader, Glob, GlobError, LoadError, Root, SourceLoader};
+pub use loader::{DirLoader, Glob, GlobError, LARGEST, LoadError, Root, SourceLoader, check_path, outside};
 pub use prelude::prelude_source;
 pub use size::{SizeError, parse_size};
 pub use vm::evaluate;

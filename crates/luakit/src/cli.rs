@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser, Subcommand};
 
-use crate::commands::{build, completions, dag, engines, lock, solve, validate, version};
+use crate::commands::{build, completions, dag, engines, frontend, lock, solve, validate, version};
 
 /// Container images described in Lua, built by BuildKit.
 #[derive(Debug, Parser)]
@@ -27,6 +27,7 @@ pub(crate) enum Command {
     Validate(validate::Args),
     Lock(lock::Args),
     Engines(engines::Args),
+    Frontend(frontend::Args),
     Version(version::Args),
     Completions(completions::Args),
 }

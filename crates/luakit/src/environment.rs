@@ -1,5 +1,6 @@
 //! The process's environment, read once and handed on: libraries never read it.
 
+use std::collections::BTreeMap;
 use std::env::VarError;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -91,6 +92,44 @@ fn engines(docker_config: Option<PathBuf>) -> Result<Discovery, Failure> {
         runtime_dir: path("XDG_RUNTIME_DIR"),
         ..Discovery::default()
     })
+}
+
+/// What BuildKit tells a frontend that it starts.
+#[derive(Debug, Clone)]
+pub(crate) struct FrontendEnvironment {
+    /// `BUILDKIT_FRONTEND_OPT_…`: what is asked for.
+    pub(crate) options: BTreeMap<String, String>,
+    /// `BUILDKIT_SESSION_ID`.
+    pub(crate) session: String,
+    /// `BUILDKIT_WORKERS`, as JSON.
+    pub(crate) workers: String,
+}
+
+impl FrontendEnvironment {
+    /// Reads it; `None` when nobody started a frontend.
+    pub(crate) fn read() -> Result<Option<Self>, Failure> {
+        let (Some(session), workers) = (text("BUILDKIT_SESSION_ID")?, text("BUILDKIT_WORKERS")?) else {
+            return Ok(None);
+        };
+        let mut options = BTreeMap::new();
+        for (name, value) in std::env::vars_os() {
+            if !name.to_string_lossy().starts_with("BUILDKIT_FRONTEND_OPT_") {
+                continue;
+            }
+            let Some((key, value)) = value.to_str().and_then(|option| option.split_once('=')) else {
+                let name = name.display();
+                return Err(Failure::usage(format!(
+                    "the variable `{name}` is not an option `KEY=VALUE`"
+                )));
+            };
+            options.insert(key.to_owned(), value.to_owned());
+        }
+        Ok(Some(Self {
+            options,
+            session,
+            workers: workers.unwrap_or_default(),
+        }))
+    }
 }
 
 /// A variable of the caller's, for `--arg NAME` without a value.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::entitlements::forbidden;
 use crate::error::BuildError;
-use crate::gateway::{OfferedIds, Setting};
+use crate::gateway::Offered;
 use crate::session::ssh::DEFAULT_SSH;
 
 /// Several results must be told apart by their platforms.
@@ -43,44 +43,43 @@ pub(crate) fn check_locals(locals: &BTreeMap<String, PathBuf>) -> Result<(), Bui
     Ok(())
 }
 
-/// A definition must fit into a message, be readable, and need nothing that the build around it doesn't give.
-pub(crate) fn check_definition(definition: &pb::Definition, setting: &Setting) -> Result<(), BuildError> {
+/// A definition must fit into a message, be readable, and need nothing that the build around it doesn't give, where that
+/// is known.
+pub(crate) fn check_definition(definition: &pb::Definition, offered: Option<&Offered>) -> Result<(), BuildError> {
     check_size(definition)?;
     for bytes in &definition.def {
         let op = pb::Op::decode(bytes.as_slice())
             .map_err(|e| BuildError::Definition(format!("an op can't be decoded: {e}")))?;
         let vertex = || format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
-        check_op(&op, vertex, setting)?;
+        if let Some(offered) = offered {
+            check_op(&op, vertex, offered)?;
+        }
     }
     Ok(())
 }
 
 /// Finds what a step needs that the build doesn't give.
-fn check_op(op: &pb::Op, vertex: impl Fn() -> String, setting: &Setting) -> Result<(), BuildError> {
+fn check_op(op: &pb::Op, vertex: impl Fn() -> String, offered: &Offered) -> Result<(), BuildError> {
     match &op.op {
         Some(pb::op::Op::Source(source)) => {
             if let Some(name) = source.identifier.strip_prefix("local://")
-                && !setting.locals.contains(name)
+                && !offered.locals.contains(name)
             {
                 return Err(BuildError::MissingLocal {
                     name: name.to_owned(),
                     vertex: vertex(),
                 });
             }
-            if let Some(offered) = &setting.offered {
-                check_source(source, &vertex, offered)?;
-            }
+            check_source(source, &vertex, offered)?;
         }
         Some(pb::op::Op::Exec(exec)) => {
-            if let Some(offered) = &setting.offered {
-                check_mounts(exec, &vertex, offered)?;
-            }
+            check_mounts(exec, &vertex, offered)?;
             let wants = [
                 ("network.host", exec.network == pb::NetMode::Host as i32),
                 ("security.insecure", exec.security == pb::SecurityMode::Insecure as i32),
             ];
             for (entitlement, wanted) in wants {
-                if wanted && !setting.entitlements.iter().any(|given| given == entitlement) {
+                if wanted && !offered.entitlements.iter().any(|given| given == entitlement) {
                     return Err(BuildError::NotAllowed {
                         entitlement: entitlement.to_owned(),
                         vertex: vertex(),
@@ -89,7 +88,7 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, setting: &Setting) -> Resu
             }
             let required = exec.cdi_devices.iter().filter(|device| !device.optional);
             let required = required.map(|device| device.name.as_str());
-            if let Some(name) = forbidden(required, &setting.entitlements, &setting.devices).first() {
+            if let Some(name) = forbidden(required, &offered.entitlements, &offered.devices).first() {
                 return Err(BuildError::NotAllowed {
                     entitlement: format!("device={name}"),
                     vertex: vertex(),
@@ -102,7 +101,7 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, setting: &Setting) -> Resu
 }
 
 /// A step that can't go on without a secret or an agent needs it to be offered.
-fn check_mounts(exec: &pb::ExecOp, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+fn check_mounts(exec: &pb::ExecOp, vertex: &impl Fn() -> String, offered: &Offered) -> Result<(), BuildError> {
     let mounted = exec.mounts.iter().filter_map(|mount| mount.secret_opt.as_ref());
     let mounted = mounted.filter(|secret| !secret.optional).map(|secret| &secret.id);
     let variables = exec.secretenv.iter().filter(|secret| !secret.optional);
@@ -118,7 +117,7 @@ fn check_mounts(exec: &pb::ExecOp, vertex: &impl Fn() -> String, offered: &Offer
 
 /// A download's header has no other place to come from, and a remote over SSH no other key. Git's own secrets are
 /// tried, and may be missing.
-fn check_source(source: &pb::SourceOp, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+fn check_source(source: &pb::SourceOp, vertex: &impl Fn() -> String, offered: &Offered) -> Result<(), BuildError> {
     for attr in &source.attrs {
         let (Some(key), Some(id)) = (attr.key.as_deref(), attr.value.as_deref()) else {
             continue;
@@ -132,7 +131,7 @@ fn check_source(source: &pb::SourceOp, vertex: &impl Fn() -> String, offered: &O
     Ok(())
 }
 
-fn need_secret(id: &str, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+fn need_secret(id: &str, vertex: &impl Fn() -> String, offered: &Offered) -> Result<(), BuildError> {
     if offered.secrets.contains(id) {
         return Ok(());
     }
@@ -143,7 +142,7 @@ fn need_secret(id: &str, vertex: &impl Fn() -> String, offered: &OfferedIds) -> 
 }
 
 /// No name is the default agent's.
-fn need_agent(id: &str, vertex: &impl Fn() -> String, offered: &OfferedIds) -> Result<(), BuildError> {
+fn need_agent(id: &str, vertex: &impl Fn() -> String, offered: &Offered) -> Result<(), BuildError> {
     let id = if id.is_empty() { DEFAULT_SSH } else { id };
     if offered.ssh.contains(id) {
         return Ok(());
@@ -187,18 +186,19 @@ mod tests {
             def: vec![def],
             ..pb::Definition::default()
         };
-        let none = Setting::default();
+        let nothing = Offered::default();
+        let none = Some(&nothing);
         let amd64 = Platform::linux_amd64();
         let missing = BTreeMap::from([("context".to_owned(), PathBuf::from("/nonexistent"))]);
         let errors = [
             check_platforms(std::iter::empty()),
             check_platforms([Some(&amd64), Some(&amd64)].into_iter()),
-            check_definition(&definition(b"\xff".to_vec()), &none),
-            check_definition(&definition(local.encode_to_vec()), &none),
+            check_definition(&definition(b"\xff".to_vec()), none),
+            check_definition(&definition(local.encode_to_vec()), none),
             check_locals(&missing),
-            check_definition(&definition(vec![0; SOLVE_LIMIT]), &none),
-            check_definition(&definition(exec(pb::NetMode::Host, pb::SecurityMode::Sandbox)), &none),
-            check_definition(&definition(exec(pb::NetMode::Unset, pb::SecurityMode::Insecure)), &none),
+            check_definition(&definition(vec![0; SOLVE_LIMIT]), none),
+            check_definition(&definition(exec(pb::NetMode::Host, pb::SecurityMode::Sandbox)), none),
+            check_definition(&definition(exec(pb::NetMode::Unset, pb::SecurityMode::Insecure)), none),
         ];
         let errors = errors.map(|r| r.unwrap_err().to_string());
         insta::assert_snapshot!(errors.join("\n"), @r#"
@@ -230,23 +230,23 @@ mod tests {
             def: vec![op.encode_to_vec()],
             ..pb::Definition::default()
         };
-        let mut setting = Setting::default();
+        let mut offered = Offered::default();
         assert!(
-            check_definition(&definition, &setting).is_ok(),
+            check_definition(&definition, Some(&offered)).is_ok(),
             "the engine will say that it has none"
         );
-        setting.devices = vec![Device {
+        offered.devices = vec![Device {
             name: "vendor.example/gpu=0".to_owned(),
             ..Device::default()
         }];
-        let error = check_definition(&definition, &setting).unwrap_err();
+        let error = check_definition(&definition, Some(&offered)).unwrap_err();
         insta::assert_snapshot!(error, @"a step needs `device=vendor.example/gpu=0`, which the build is not allowed");
-        setting.entitlements = vec!["device".to_owned()];
-        assert!(check_definition(&definition, &setting).is_ok());
+        offered.entitlements = vec!["device".to_owned()];
+        assert!(check_definition(&definition, Some(&offered)).is_ok());
     }
 
     /// What a definition of one op needs beyond `offered`.
-    fn missing(op: pb::op::Op, offered: Option<OfferedIds>) -> String {
+    fn missing(op: pb::op::Op, offered: Option<Offered>) -> String {
         let op = pb::Op {
             op: Some(op),
             ..pb::Op::default()
@@ -255,11 +255,7 @@ mod tests {
             def: vec![op.encode_to_vec()],
             ..pb::Definition::default()
         };
-        let setting = Setting {
-            offered,
-            ..Setting::default()
-        };
-        match check_definition(&definition, &setting) {
+        match check_definition(&definition, offered.as_ref()) {
             Ok(()) => "nothing".to_owned(),
             Err(error) => error.to_string(),
         }
@@ -315,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_steps_are_shown_must_be_offered() {
-        let nothing = || Some(OfferedIds::default());
+        let nothing = || Some(Offered::default());
         let ops = [
             secret(false),
             variable(false),
@@ -340,9 +336,10 @@ mod tests {
         nothing
         ");
         let offered = || {
-            Some(OfferedIds {
+            Some(Offered {
                 secrets: ["token".to_owned()].into(),
                 ssh: [DEFAULT_SSH.to_owned()].into(),
+                ..Offered::default()
             })
         };
         for op in [secret(false), variable(false), agent(false)] {

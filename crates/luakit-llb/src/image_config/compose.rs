@@ -41,6 +41,13 @@ pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Pl
     sorted(Value::Object(root)).to_string().into_bytes()
 }
 
+/// The config of the image that a state began with, as its registry has it, where it is known.
+pub fn base_config(graph: &Graph, state: State, target: &Platform, pins: &Pins) -> Option<Vec<u8>> {
+    let (beginning, _) = lineage(graph, state);
+    let platform = beginning.image_platform(graph).unwrap_or(target);
+    beginning.config(graph, platform, pins).map(<[u8]>::to_vec)
+}
+
 /// An image whose config nothing says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnknownBase {

@@ -135,6 +135,9 @@ fn local(source: &LocalSource, options: &Options<'_>) -> Wire {
         &source.follow_paths,
         caps::SOURCE_LOCAL_FOLLOW_PATHS,
     );
+    if let Some(session) = &source.session {
+        a.set("local.session", session.as_str()).cap(caps::SOURCE_LOCAL_SESSION);
+    }
     if let Some(hint) = &source.shared_key_hint {
         a.set("local.sharedkeyhint", hint.as_str())
             .cap(caps::SOURCE_LOCAL_SHARED_KEY_HINT);

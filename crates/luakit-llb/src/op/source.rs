@@ -72,6 +72,8 @@ pub struct LocalSource {
     pub shared_key_hint: Option<String>,
     /// How the engine compares.
     pub differ: Option<Differ>,
+    /// The session that offers it, where it isn't the build's own.
+    pub session: Option<String>,
 }
 
 /// `bk.git`.

@@ -1,54 +1,70 @@
 //! Where a named context takes the place of what a script names.
 
 use luakit_diagnostic::{Diagnostic, nearest};
-use luakit_llb::op::{Copy, FileAction, HttpSource, ImageSource, LocalSource, OciLayoutSource};
-use luakit_llb::{Definition, Metadata, State};
+use luakit_llb::definition::DefinitionError;
+use luakit_llb::marshal::CONTEXT;
+use luakit_llb::op::{Copy, FileAction, ImageSource, LocalSource};
+use luakit_llb::{Definition, Metadata, Platform, State};
 use mlua::Result;
 
 use super::decode::Call;
 use crate::build::Build;
-use crate::context::{NamedContext, NamedContexts};
+use crate::context::{NamedContext, NamedContexts, contents};
+use crate::error::CallError;
 
 /// The context that was given for a name; that it was asked for is remembered.
-fn given<'b>(build: &'b Build, name: &str) -> Option<(String, &'b NamedContext)> {
+fn given<'b>(build: &'b Build, name: &str, platform: Option<&Platform>) -> Option<(String, &'b NamedContext)> {
     let contexts = &build.input.contexts;
     if contexts.is_empty() {
         return None;
     }
     let name = NamedContexts::normalise(name).ok()?;
     build.contexts_asked.borrow_mut().insert(name.clone());
-    let context = contexts.get(&name)?;
+    let context = contexts.get(&name, platform.unwrap_or(&build.input.target_platform))?;
     Some((name, context))
 }
 
 /// What is built on instead of an image. Its platform and how it is looked up stay; the rest is the image's own.
 pub(super) fn instead_of_image(call: &mut Call<'_>, image: &ImageSource) -> Result<Option<State>> {
-    let Some((name, context)) = given(call.build, &image.reference.to_string()) else {
+    let Some((name, context)) = given(call.build, &image.reference.to_string(), image.platform.as_ref()) else {
         return Ok(None);
     };
-    if let NamedContext::Local { exclude } = context {
-        let local = LocalSource {
-            name: name.clone(),
-            exclude: exclude.clone(),
-            ..LocalSource::default()
-        };
-        return place_local(call, &name, local).map(Some);
-    }
-    place(call, &name, context, Some(image)).map(Some)
+    let label = label(&name, context);
+    place(call, &name, context, label, Some(image)).map(Some)
 }
 
 /// What is there instead of a local directory. What its options leave out is left out.
 pub(super) fn instead_of_local(call: &mut Call<'_>, local: &LocalSource) -> Result<Option<State>> {
-    let Some((name, context)) = given(call.build, &local.name) else {
-        return Ok(None);
+    let contexts = &call.build.input.contexts;
+    let (name, context, label) = match contexts.main() {
+        Some(main) if local.name == CONTEXT => (CONTEXT.to_owned(), main, described(main.told_as_main())),
+        _ => {
+            let Some((name, context)) = given(call.build, &local.name, None) else {
+                return Ok(None);
+            };
+            let label = label(&name, context);
+            (name, context, label)
+        }
     };
-    if let NamedContext::Local { exclude } = context {
+    if let NamedContext::Local {
+        name,
+        exclude,
+        hint,
+        session,
+    } = context
+    {
         let local = LocalSource {
             name: name.clone(),
             exclude: exclude.iter().chain(&local.exclude).cloned().collect(),
+            shared_key_hint: local.shared_key_hint.clone().or_else(|| hint.clone()),
+            session: session.clone(),
             ..local.clone()
         };
-        return place_local(call, &name, local).map(Some);
+        call.hold(local.exclude.iter().map(String::len).sum())?;
+        let at = call.at();
+        let mut graph = call.graph();
+        let state = graph.local(local, at);
+        return Ok(Some(graph.with_metadata(state, label)));
     }
     if !local.follow_paths.is_empty() {
         return Err(call
@@ -59,27 +75,14 @@ pub(super) fn instead_of_local(call: &mut Call<'_>, local: &LocalSource) -> Resu
             .hint("leave it out, or give a directory")
             .into());
     }
-    let whole = place(call, &name, context, None)?;
+    let whole = place(call, &name, context, label, None)?;
     if local.include.is_empty() && local.exclude.is_empty() {
         return Ok(Some(whole));
     }
     let filtered = Copy {
-        from: whole,
-        src: "/".to_owned(),
-        dest: "/".to_owned(),
-        mode: None,
-        owner: None,
-        follow_symlink: false,
-        create_dest_path: true,
-        allow_wildcard: false,
-        allow_empty_wildcard: false,
-        copy_dir_contents: true,
-        attempt_unpack: false,
-        always_replace: false,
-        required_paths: Vec::new(),
         include: local.include.clone(),
         exclude: local.exclude.clone(),
-        created: None,
+        ..contents(whole, "/")
     };
     let at = call.at();
     let mut graph = call.graph();
@@ -87,77 +90,62 @@ pub(super) fn instead_of_local(call: &mut Call<'_>, local: &LocalSource) -> Resu
     Ok(Some(graph.file(scratch, vec![FileAction::Copy(filtered)], at)))
 }
 
-fn place_local(call: &Call<'_>, name: &str, local: LocalSource) -> Result<State> {
-    call.hold(local.exclude.iter().map(String::len).sum())?;
-    let at = call.at();
-    let mut graph = call.graph();
-    let state = graph.local(local, at);
-    Ok(graph.with_metadata(state, label(name, "load from client")))
-}
-
-/// A context that is no directory.
-fn place(call: &Call<'_>, name: &str, context: &NamedContext, image: Option<&ImageSource>) -> Result<State> {
+/// A context where a script names something else.
+fn place(
+    call: &Call<'_>,
+    name: &str,
+    context: &NamedContext,
+    label: Metadata,
+    image: Option<&ImageSource>,
+) -> Result<State> {
     if let NamedContext::Input { definition, config } = context {
-        return input(call, name, definition, config.as_deref());
+        let platform = image.and_then(|image| image.platform.as_ref());
+        let key = (name.to_owned(), platform.cloned());
+        return input(call, key, definition, config.as_deref());
     }
-    call.hold(256)?;
+    let excluded = match context {
+        NamedContext::Local { exclude, .. } => exclude.iter().map(String::len).sum(),
+        _ => 0,
+    };
+    call.hold(256 + excluded)?;
     let at = call.at();
     let mut graph = call.graph();
-    let platform = image.and_then(|image| image.platform.clone());
-    let (state, what) = match context {
-        NamedContext::Local { .. } | NamedContext::Scratch | NamedContext::Input { .. } => return Ok(graph.scratch()),
-        NamedContext::Image(reference) => {
-            let source = ImageSource {
-                reference: reference.clone(),
-                platform,
-                resolve_mode: image.map(|image| image.resolve_mode).unwrap_or_default(),
-                resolve_digest: image.is_none_or(|image| image.resolve_digest),
-                layer_limit: None,
-                checksum: None,
-            };
-            (graph.image(source, at), reference.familiar())
-        }
-        NamedContext::OciLayout { reference, store } => {
-            let source = OciLayoutSource {
-                reference: reference.to_string(),
-                platform,
-                store: Some(store.clone()),
-                layer_limit: None,
-            };
-            (graph.oci_layout(source, at), "OCI load from client".to_owned())
-        }
-        NamedContext::Git(source) => (graph.git(source.clone(), at), source.url.clone()),
-        NamedContext::Http(url) => {
-            let source = HttpSource {
-                url: url.clone(),
-                filename: Some("context".to_owned()),
-                ..HttpSource::default()
-            };
-            (graph.http(source, at), url.clone())
-        }
-    };
-    Ok(graph.with_metadata(state, label(name, &what)))
+    let state = context
+        .state(&mut graph, at, image)
+        .map_err(|wrong| unusable(call, name, &wrong))?;
+    Ok(graph.with_metadata(state, label))
 }
 
 /// What another client's definition gives, taken into the graph once. Its steps keep their names.
-fn input(call: &Call<'_>, name: &str, definition: &Definition, config: Option<&[u8]>) -> Result<State> {
-    if let Some(state) = call.build.inputs.borrow().get(name) {
+fn input(
+    call: &Call<'_>,
+    key: (String, Option<Platform>),
+    definition: &Definition,
+    config: Option<&[u8]>,
+) -> Result<State> {
+    if let Some(state) = call.build.inputs.borrow().get(&key) {
         return Ok(*state);
     }
     call.hold(definition.size() + config.map_or(0, <[u8]>::len))?;
     let taken = call.graph().definition(definition, config.map(<[u8]>::to_vec));
-    let state = taken.map_err(|wrong| {
-        let message = format!("build context `{name}` can't be used: {wrong}");
-        call.error("build-context", message)
-    })?;
-    call.build.inputs.borrow_mut().insert(name.to_owned(), state);
+    let state = taken.map_err(|wrong| unusable(call, &key.0, &wrong))?;
+    call.build.inputs.borrow_mut().insert(key, state);
     Ok(state)
 }
 
+fn unusable(call: &Call<'_>, name: &str, wrong: &DefinitionError) -> CallError {
+    let message = format!("build context `{name}` can't be used: {wrong}");
+    call.error("build-context", message)
+}
+
 /// What the step is called, as the Dockerfile frontend calls it.
-fn label(name: &str, what: &str) -> Metadata {
+fn label(name: &str, context: &NamedContext) -> Metadata {
+    described(format!("[context {name}] {}", context.told()))
+}
+
+fn described(description: String) -> Metadata {
     Metadata {
-        description: Some(format!("[context {name}] {what}")),
+        description: Some(description),
         ..Metadata::default()
     }
 }

@@ -92,8 +92,10 @@ pub(super) fn scratch(call: &mut Call<'_>) -> Result<Out> {
 }
 
 pub(super) fn local(call: &mut Call<'_>) -> Result<Out> {
+    let name: String = call.arg(0)?;
+    let session = call.build.input.contexts.session(&name).cloned();
     let local = LocalSource {
-        name: call.arg(0)?,
+        name,
         include: call.list("include")?,
         exclude: call.list("exclude")?,
         follow_paths: call.list("follow_paths")?,
@@ -103,6 +105,7 @@ pub(super) fn local(call: &mut Call<'_>) -> Result<Out> {
             Some(_) => Some(Differ::Metadata),
             None => None,
         },
+        session,
     };
     if let Some(state) = contexts::instead_of_local(call, &local)? {
         return Ok(Out::State(state));

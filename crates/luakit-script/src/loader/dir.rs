@@ -4,16 +4,13 @@
 //! part where it hasn't, so a link that is swapped while a path is opened leads nowhere either.
 
 use std::io::{self, Read};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use super::glob::{Glob, GlobError};
-use super::{LoadError, Root, SourceLoader};
-
-/// The largest file that a script may read.
-const LARGEST: u64 = 64 << 20;
+use super::{LARGEST, LoadError, Root, SourceLoader, check_path, outside};
 
 /// Directories to read from.
 #[derive(Debug)]
@@ -137,21 +134,7 @@ impl SourceLoader for DirLoader {
 
 /// The path, if it reads as one below its root.
 fn relative(root: Root, path: &str) -> Result<&Path, LoadError> {
-    let mut depth = 0_usize;
-    for component in Path::new(path).components() {
-        match component {
-            Component::Normal(_) => depth += 1,
-            Component::CurDir => {}
-            Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(|| outside(root, path))?,
-            Component::RootDir | Component::Prefix(_) => return Err(outside(root, path)),
-        }
-    }
-    if path.contains('\0') {
-        return Err(LoadError::Unreadable {
-            path: path.replace('\0', "\\0"),
-            reason: "a path can't hold a zero byte".to_owned(),
-        });
-    }
+    check_path(root, path)?;
     Ok(Path::new(if path.is_empty() { "." } else { path }))
 }
 
@@ -168,16 +151,6 @@ fn absent(root: Root, path: &str, error: &io::Error) -> Result<(), LoadError> {
     }
 }
 
-fn outside(root: Root, path: &str) -> LoadError {
-    LoadError::Outside {
-        path: path.to_owned(),
-        root: match root {
-            Root::Script => "the script's directory",
-            Root::Context => "the build context",
-        },
-    }
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
@@ -185,7 +158,8 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
-    use super::{DirLoader, LARGEST};
+    use super::DirLoader;
+    use crate::loader::LARGEST;
     use crate::loader::{LoadError, Root, SourceLoader};
 
     /// A context beside something secret.

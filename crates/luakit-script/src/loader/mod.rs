@@ -3,6 +3,8 @@
 mod dir;
 mod glob;
 
+use std::path::{Component, Path};
+
 pub use dir::DirLoader;
 pub use glob::{Glob, GlobError};
 
@@ -24,6 +26,47 @@ pub trait SourceLoader: Send + Sync {
     fn exists(&self, root: Root, path: &str) -> Result<bool, LoadError>;
     /// The paths that match, sorted bytewise. The pattern's language is moby/patternmatcher's.
     fn glob(&self, root: Root, pattern: &str) -> Result<Vec<String>, LoadError>;
+}
+
+/// The largest file that a script may read.
+pub const LARGEST: u64 = 64 << 20;
+
+impl Root {
+    /// What it is called.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Script => "the script's directory",
+            Self::Context => "the build context",
+        }
+    }
+}
+
+/// Whether a path reads as one below its root. What links make of it is for the loader to see.
+pub fn check_path(root: Root, path: &str) -> Result<(), LoadError> {
+    let mut depth = 0_usize;
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(|| outside(root, path))?,
+            Component::RootDir | Component::Prefix(_) => return Err(outside(root, path)),
+        }
+    }
+    if path.contains('\0') {
+        return Err(LoadError::Unreadable {
+            path: path.replace('\0', "\\0"),
+            reason: "a path can't hold a zero byte".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// That a path leads out of its root.
+pub fn outside(root: Root, path: &str) -> LoadError {
+    LoadError::Outside {
+        path: path.to_owned(),
+        root: root.name(),
+    }
 }
 
 /// Why something can't be read.

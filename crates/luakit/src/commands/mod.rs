@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod dag;
 pub(crate) mod engines;
+pub(crate) mod frontend;
 pub(crate) mod lock;
 pub(crate) mod solve;
 pub(crate) mod validate;
@@ -23,6 +24,7 @@ pub(crate) fn run(cli: Cli, printer: &Printer) -> Result<(), Failure> {
         Command::Validate(args) => validate::run(args, printer),
         Command::Lock(args) => lock::run(args, printer),
         Command::Engines(args) => engines::run(&args, printer),
+        Command::Frontend(args) => frontend::run(args),
         Command::Version(args) => version::run(&args, printer),
         Command::Completions(args) => completions::run(&args, printer),
     }

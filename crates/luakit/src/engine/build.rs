@@ -264,5 +264,6 @@ fn result((output, result): (Output, ResultRef)) -> PlatformResult {
         platform: Some(output.platform),
         result,
         image_config: Some(output.config),
+        base_config: output.base_config,
     }
 }

@@ -50,7 +50,12 @@ impl Contexts {
             ClientContext::Dir(dir) => {
                 let exclude = ignore_file(name, dir)?;
                 self.locals.insert(name.to_owned(), dir.clone());
-                NamedContext::Local { exclude }
+                NamedContext::Local {
+                    name: name.to_owned(),
+                    exclude,
+                    hint: None,
+                    session: None,
+                }
             }
             ClientContext::Other(ContextValue::Image(reference)) => NamedContext::Image(reference.clone()),
             ClientContext::Other(ContextValue::Scratch) => NamedContext::Scratch,

@@ -118,5 +118,6 @@ pub(crate) fn planning_failure(error: PlanError) -> Failure {
     match error {
         PlanError::Script(failure) => Failure::new(Kind::Script, *failure.diagnostic),
         PlanError::Target(error) => Failure::usage(error.to_string()).hint(error.hint()),
+        PlanError::Stopped => Failure::internal(error.to_string()),
     }
 }

@@ -5,9 +5,10 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use luakit_testkit::engine::Engine;
 use luakit_testkit::guard::{Guard, Scheme, Seen, Trouble};
 use luakit_testkit::http::{Request, exchange};
 use luakit_testkit::registry::{CONFIG, MANIFEST, base64, digest};
@@ -327,4 +328,32 @@ fn an_image_of_several_platforms_is_pushed_whole() {
     // What attests to the images is checked with them, and is for no platform.
     platforms.retain(|platform| platform != "unknown/unknown");
     assert_eq!(platforms, ["linux/amd64", "linux/arm64"]);
+
+    let pushed = format!("docker://{}/{repository}:1", engine.registry());
+    let raw = skopeo(engine, &["inspect", "--raw", "--tls-verify=false", &pushed]);
+    assert_eq!(serde_json::from_slice::<Value>(&raw).unwrap(), index);
+    for architecture in ["amd64", "arm64"] {
+        let of = ["--override-os=linux", "--override-arch", architecture];
+        let said = skopeo(engine, &[&of[..], &["inspect", "--tls-verify=false", &pushed]].concat());
+        let said: Value = serde_json::from_slice(&said).unwrap();
+        assert_eq!(
+            (&said["Os"], &said["Architecture"]),
+            (&"linux".into(), &architecture.into())
+        );
+        assert_eq!(said["Layers"].as_array().unwrap().len(), 1, "{said}");
+    }
+}
+
+/// What skopeo, a client that has nothing of BuildKit's, prints.
+fn skopeo(engine: &Engine, args: &[&str]) -> Vec<u8> {
+    let tools = &engine.facts().tools;
+    let libraries = ["usr/lib", "lib"].map(|dir| tools.join(dir).join("x86_64-linux-gnu"));
+    let output = Command::new(tools.join("usr/bin/skopeo"))
+        .args(args)
+        .env_clear()
+        .env("LD_LIBRARY_PATH", std::env::join_paths(libraries).unwrap())
+        .output()
+        .unwrap();
+    succeeded(&format!("skopeo {}", args.join(" ")), &output);
+    output.stdout
 }

@@ -2,7 +2,7 @@
 
 use luakit_llb::image_config::compose;
 use luakit_llb::marshal::{NoCache, Options, marshal};
-use luakit_llb::op::{GitSource, Op, Source};
+use luakit_llb::op::{GitSource, Op, ResolveMode, Source};
 use luakit_llb::{ConfigOverlay, Definition, Graph, Pins, Platform, State};
 use luakit_proto::Message as _;
 
@@ -53,7 +53,7 @@ fn definition() -> Definition {
         context_excludes: &[],
         run_defaults: None,
         no_cache: NoCache::AsWritten,
-        pull: false,
+        resolve_mode: ResolveMode::Default,
     };
     marshal(&evaluation.graph, evaluation.exports[0].state, &options)
 }
@@ -74,7 +74,10 @@ fn each_kind_takes_the_place_of_both() {
     let digest = format!("sha256:{}", "1".repeat(64));
     let kinds = [
         NamedContext::Local {
+            name: "app".to_owned(),
             exclude: vec!["*.log".to_owned()],
+            hint: None,
+            session: None,
         },
         NamedContext::Image("alpine:3.20".parse().unwrap()),
         NamedContext::Scratch,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use luakit_proto::gateway::{self, RefMap, result};
 
-use super::PlatformResult;
+use crate::build::PlatformResult;
 
 /// The message for these results; `multi` gives one of them the shape of several. A single result without a platform
 /// has no such shape.
@@ -22,12 +22,17 @@ fn metadata(results: &[PlatformResult], several: bool) -> BTreeMap<String, Vec<u
     let mut metadata = BTreeMap::new();
     let mut platforms = Vec::new();
     for result in results {
-        if let Some(config) = &result.image_config {
+        let values = [
+            ("containerimage.config", &result.image_config),
+            ("containerimage.base.config", &result.base_config),
+        ];
+        for (name, value) in values {
+            let Some(value) = value else { continue };
             let key = match &result.platform {
-                Some(platform) if several => format!("containerimage.config/{platform}"),
-                _ => "containerimage.config".to_owned(),
+                Some(platform) if several => format!("{name}/{platform}"),
+                _ => name.to_owned(),
             };
-            metadata.insert(key, config.clone());
+            metadata.insert(key, value.clone());
         }
         if let Some(platform) = &result.platform {
             let mut oci = serde_json::json!({ "architecture": platform.arch(), "os": platform.os() });

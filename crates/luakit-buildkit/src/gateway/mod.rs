@@ -1,15 +1,24 @@
 //! The engine's gateway: what a frontend may ask for during a build.
 //!
 //! A [`Gateway`] resolves images and solves definitions on the engine; it is the `Solver` that `luakit-frontend`
-//! builds with. Calls of a client that plays the frontend itself carry the build's id. Definitions are checked against
-//! what the engine knows and against the local directories that the build offers before the first is sent. Protocol:
+//! builds with. Calls of a client that plays the frontend itself carry the build's id; a frontend in a container
+//! ([`stdio`]) has a connection of its own, reads files of results and warns through it ([`files`]), and ends by
+//! returning ([`finish`]). Definitions are checked against what the engine knows, and against what the build offers where
+//! that is known, before the first is sent. Protocol:
 //! <https://github.com/moby/buildkit/blob/master/frontend/gateway/pb/gateway.proto>,
 //! <https://github.com/moby/buildkit/blob/master/control/gateway/gateway.go>.
 
+mod error;
+mod files;
+mod finish;
+mod places;
+pub(crate) mod results;
+pub mod stdio;
+
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::try_join_all;
 use luakit_frontend::Solver;
 use luakit_frontend::resolve::{Failure, ImageResolver, ResolveError};
 use luakit_llb::definition::TooLarge;
@@ -18,9 +27,12 @@ use luakit_proto::gateway::llb_bridge_client::LlbBridgeClient;
 use luakit_proto::gateway::{
     CacheOptionsEntry, PingRequest, PongResponse, Ref, ResolveImageConfigRequest, ReturnRequest, SolveRequest, result,
 };
-use luakit_proto::{Message as _, pb, rpc};
+use luakit_proto::pb;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
+
+pub use error::GatewayError;
+pub(crate) use error::Refusal;
 
 use crate::build::caps;
 use crate::build::check::check_definition;
@@ -48,14 +60,8 @@ pub(crate) struct Setting {
     pub(crate) engine: String,
     /// How many exporters wait for the result.
     pub(crate) exports: usize,
-    /// The names of the local directories that are offered.
-    pub(crate) locals: BTreeSet<String>,
-    /// What the build may do beyond the usual.
-    pub(crate) entitlements: Vec<String>,
-    /// The devices that the engine has, where they are checked.
-    pub(crate) devices: Vec<Device>,
-    /// The secrets and SSH agents that are offered; `None` when somebody else offers them.
-    pub(crate) offered: Option<OfferedIds>,
+    /// What the build offers and may do; `None` when somebody else knows.
+    pub(crate) offered: Option<Offered>,
     /// Where cache may come from.
     pub(crate) cache_imports: Vec<CacheOptionsEntry>,
     /// How the engine treats the copies of images that it has: `pull` looks them up anew.
@@ -64,16 +70,29 @@ pub(crate) struct Setting {
     pub(crate) digests: Mutex<Digests>,
 }
 
-/// The names of what steps may be shown.
+/// What a build offers its steps, by name, and what these may do.
 #[derive(Debug, Default)]
-pub(crate) struct OfferedIds {
+pub(crate) struct Offered {
+    /// Local directories.
+    pub(crate) locals: BTreeSet<String>,
+    /// What the build may do beyond the usual.
+    pub(crate) entitlements: Vec<String>,
+    /// The devices that the engine has; none where they are not checked.
+    pub(crate) devices: Vec<Device>,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) ssh: BTreeSet<String>,
 }
 
-impl OfferedIds {
-    pub(crate) fn of(attachments: &Attachments) -> Self {
+impl Offered {
+    pub(crate) fn new<'a>(
+        locals: impl Iterator<Item = &'a String>,
+        entitlements: &[String],
+        attachments: &Attachments,
+    ) -> Self {
         Self {
+            locals: locals.cloned().collect(),
+            entitlements: entitlements.to_vec(),
+            devices: Vec::new(),
             secrets: attachments.secrets.keys().cloned().collect(),
             ssh: attachments.ssh.keys().cloned().collect(),
         }
@@ -83,60 +102,6 @@ impl OfferedIds {
 /// A result that lies with the engine. The default one is the empty file system.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ResultRef(pub(crate) Ref);
-
-/// Why the gateway doesn't do what it was asked for.
-#[derive(Debug)]
-pub struct GatewayError(pub(crate) Refusal);
-
-#[derive(Debug)]
-pub(crate) enum Refusal {
-    /// We know why.
-    Build(BuildError),
-    /// The engine says why. What it says at the end of the build may say more.
-    Status(Status),
-}
-
-impl From<Status> for GatewayError {
-    fn from(status: Status) -> Self {
-        Self(Refusal::Status(status))
-    }
-}
-
-impl From<BuildError> for GatewayError {
-    fn from(error: BuildError) -> Self {
-        Self(Refusal::Build(error))
-    }
-}
-
-impl fmt::Display for GatewayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Refusal::Build(error) => error.fmt(f),
-            Refusal::Status(status) => f.write_str(&crate::error::text(status)),
-        }
-    }
-}
-
-impl std::error::Error for GatewayError {}
-
-impl GatewayError {
-    /// As the engine passes it on to whoever waits for the build.
-    pub(crate) fn to_wire(&self) -> rpc::Status {
-        match &self.0 {
-            Refusal::Build(error) => rpc::Status {
-                code: tonic::Code::Unimplemented as i32,
-                message: error.to_string(),
-                details: Vec::new(),
-            },
-            Refusal::Status(status) => rpc::Status {
-                code: status.code() as i32,
-                message: status.message().to_owned(),
-                // They come back with the end of the build.
-                details: rpc::Status::decode(status.details()).unwrap_or_default().details,
-            },
-        }
-    }
-}
 
 impl Gateway {
     /// Greets the engine for the build `id`.
@@ -173,6 +138,11 @@ impl Gateway {
             request.metadata_mut().insert("buildkit-controlapi-buildid", id);
         }
         request
+    }
+
+    /// Whether the engine's gateway has a capability.
+    fn offers(&self, cap: &str) -> bool {
+        self.pong.frontend_api_caps.iter().any(|c| c.enabled && c.id == cap)
     }
 
     async fn solve_one(&self, definition: pb::Definition) -> Result<ResultRef, GatewayError> {
@@ -254,7 +224,7 @@ impl Solver for Gateway {
     async fn solve(&self, definitions: Vec<Definition>) -> Result<Vec<ResultRef>, GatewayError> {
         let definitions: Vec<pb::Definition> = definitions.iter().map(|d| d.message().clone()).collect();
         for definition in &definitions {
-            check_definition(definition, &self.setting)?;
+            check_definition(definition, self.setting.offered.as_ref())?;
         }
         *self.setting.digests.lock().unwrap_or_else(PoisonError::into_inner) = Digests::new(&definitions);
         let pong = &self.pong;
@@ -265,11 +235,7 @@ impl Solver for Gateway {
             let engine = self.setting.engine.clone();
             return Err(BuildError::Unsupported { engine, missing }.into());
         }
-        let mut refs = Vec::with_capacity(definitions.len());
-        for definition in definitions {
-            refs.push(self.solve_one(definition).await?);
-        }
-        Ok(refs)
+        try_join_all(definitions.into_iter().map(|definition| self.solve_one(definition))).await
     }
 }
 

@@ -1,0 +1,142 @@
+//! Why the gateway doesn't do what it is asked for, and the form in which engines pass failures on.
+//!
+//! A failure of a frontend crosses the wire as a status whose details hold the places in the sources that it is about:
+//! clients of BuildKit print these lines themselves. Details that came with a status of the engine's own go back as they
+//! came.
+
+use std::fmt;
+
+use luakit_diagnostic::{Diagnostic, Severity, render_without_source};
+use luakit_proto::{Any, Message as _, rpc};
+use tonic::{Code, Status};
+
+use super::places;
+use crate::error::BuildError;
+
+/// Why the gateway doesn't do what it was asked for.
+#[derive(Debug)]
+pub struct GatewayError(pub(crate) Refusal);
+
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// We know why.
+    Build(BuildError),
+    /// The engine says why. What it says at the end of the build may say more.
+    Status(Status),
+}
+
+impl From<Status> for GatewayError {
+    fn from(status: Status) -> Self {
+        Self(Refusal::Status(status))
+    }
+}
+
+impl From<BuildError> for GatewayError {
+    fn from(error: BuildError) -> Self {
+        Self(Refusal::Build(error))
+    }
+}
+
+impl fmt::Display for GatewayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Refusal::Build(error) => error.fmt(f),
+            Refusal::Status(status) => f.write_str(&crate::error::text(status)),
+        }
+    }
+}
+
+impl std::error::Error for GatewayError {}
+
+impl GatewayError {
+    /// What we know of it; `None` when it is the engine's own word.
+    pub fn build_error(&self) -> Option<&BuildError> {
+        match &self.0 {
+            Refusal::Build(error) => Some(error),
+            Refusal::Status(_) => None,
+        }
+    }
+
+    /// As the engine passes it on to whoever waits for the build.
+    pub(crate) fn to_wire(&self) -> rpc::Status {
+        match &self.0 {
+            Refusal::Build(error) => rpc::Status {
+                code: Code::Unimplemented as i32,
+                message: error.to_string(),
+                details: Vec::new(),
+            },
+            Refusal::Status(status) => rpc::Status {
+                code: status.code() as i32,
+                message: status.message().to_owned(),
+                // They come back with the end of the build.
+                details: rpc::Status::decode(status.details()).unwrap_or_default().details,
+            },
+        }
+    }
+}
+
+/// What diagnostics tell, as the engine passes it on. Clients put no words before the message of an unknown code.
+pub(crate) fn told(diagnostics: &[Diagnostic]) -> rpc::Status {
+    let texts: Vec<String> = diagnostics.iter().map(render_without_source).collect();
+    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);
+    rpc::Status {
+        code: Code::Unknown as i32,
+        message: texts.join("\n"),
+        details: errors
+            .flat_map(places::excerpts)
+            .map(|excerpt| source(&excerpt))
+            .collect(),
+    }
+}
+
+/// A request that this frontend doesn't know.
+pub(crate) fn unknown_request(name: &str) -> rpc::Status {
+    rpc::Status {
+        code: Code::Unimplemented as i32,
+        message: format!("unknown request `{name}`"),
+        details: vec![json_detail("errdefs.Subrequest", &serde_json::json!({ "name": name }))],
+    }
+}
+
+fn source(excerpt: &places::Excerpt) -> Any {
+    json_detail("errdefs.Source", &excerpt.to_json())
+}
+
+/// A detail whose value is JSON of BuildKit's Go struct of that name.
+fn json_detail(name: &str, value: &serde_json::Value) -> Any {
+    Any {
+        type_url: format!("github.com/moby/buildkit/{name}+json"),
+        value: value.to_string().into_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use luakit_diagnostic::{SourceFile, Span};
+
+    use super::*;
+
+    #[test]
+    fn a_script_error_carries_its_place() {
+        let file = SourceFile::new("build.lua", &b"-- one\nbk.imgae()\n"[..]);
+        let error = Diagnostic::error("unknown-name", "`bk` has no `imgae`")
+            .with_span(Span::columns(file, 2, 4..9))
+            .with_hint("did you mean `image`?");
+        let status = told(&[error]);
+        assert_eq!(status.code, 2);
+        insta::assert_snapshot!(status.message, @"
+        `bk` has no `imgae`
+        hint: did you mean `image`?
+        ");
+        let detail = &status.details[0];
+        assert_eq!(detail.type_url, "github.com/moby/buildkit/errdefs.Source+json");
+        insta::assert_snapshot!(String::from_utf8_lossy(&detail.value), @r#"{"info":{"data":"LS0gb25lCmJrLmltZ2FlKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"character":8,"line":2},"start":{"character":3,"line":2}}]}"#);
+    }
+
+    #[test]
+    fn a_request_that_nobody_knows() {
+        let status = unknown_request("frontend.dance");
+        assert_eq!(status.code, 12);
+        assert_eq!(status.details[0].value, br#"{"name":"frontend.dance"}"#);
+    }
+}

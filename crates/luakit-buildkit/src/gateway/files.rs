@@ -1,0 +1,161 @@
+//! What a frontend asks of its host besides solving: files of results, what the client has built already, and to pass
+//! warnings on.
+
+use std::collections::BTreeMap;
+
+use luakit_diagnostic::Diagnostic;
+use luakit_frontend::host::{Entry, EntryKind, Host};
+use luakit_llb::Definition;
+use luakit_proto::gateway::{FileRange, InputsRequest, ReadDirRequest, ReadFileRequest, WarnRequest};
+use luakit_proto::{Message as _, fsutil};
+
+use super::{Gateway, GatewayError, ResultRef, places};
+use crate::error::BuildError;
+
+/// How much of a file is asked for at once: messages end at 16 MiB.
+const PIECE: u64 = 4 << 20;
+
+/// Bits of Go's `fs.FileMode`.
+const DIRECTORY: u32 = 1 << 31;
+const SYMLINK: u32 = 1 << 27;
+/// Devices, pipes, sockets and what else is no file.
+const IRREGULAR: u32 = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
+
+/// What is usual; BuildKit's clients know no other.
+const LEVEL: i64 = 1;
+
+impl Host for Gateway {
+    async fn read_file(&self, at: &ResultRef, path: &str, limit: u64) -> Result<Vec<u8>, GatewayError> {
+        let mut data = Vec::new();
+        loop {
+            let have = u64::try_from(data.len()).unwrap_or(u64::MAX);
+            let wanted = PIECE.min(limit.saturating_sub(have));
+            if wanted == 0 {
+                return Ok(data);
+            }
+            let request = ReadFileRequest {
+                r#ref: at.0.id.clone(),
+                file_path: path.to_owned(),
+                range: Some(FileRange {
+                    offset: i64::try_from(have).unwrap_or(i64::MAX),
+                    length: i64::try_from(wanted).unwrap_or(i64::MAX),
+                }),
+            };
+            let piece = self.client.clone().read_file(self.request(request)).await?;
+            let piece = piece.into_inner().data;
+            data.extend_from_slice(&piece);
+            if u64::try_from(piece.len()).unwrap_or(u64::MAX) < wanted {
+                return Ok(data);
+            }
+        }
+    }
+
+    async fn read_dir(&self, at: &ResultRef, path: &str) -> Result<Vec<Entry>, GatewayError> {
+        // Nothing was solved for it, so there is nothing to ask for.
+        if at.0.id.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = ReadDirRequest {
+            r#ref: at.0.id.clone(),
+            dir_path: path.to_owned(),
+            include_pattern: String::new(),
+        };
+        let listed = self.client.clone().read_dir(self.request(request)).await?;
+        Ok(listed.into_inner().entries.into_iter().map(entry).collect())
+    }
+
+    async fn inputs(&self) -> Result<BTreeMap<String, Definition>, GatewayError> {
+        if !self.offers("frontend.inputs") {
+            return Ok(BTreeMap::new());
+        }
+        let inputs = self.client.clone().inputs(self.request(InputsRequest {})).await?;
+        let read = |(name, message): (String, luakit_proto::pb::Definition)| {
+            let definition = Definition::from_bytes(&message.encode_to_vec());
+            let definition = definition.map_err(|e| BuildError::Definition(format!("the input `{name}`: {e}")))?;
+            Ok((name, definition))
+        };
+        inputs.into_inner().definitions.into_iter().map(read).collect()
+    }
+
+    async fn warn(&self, vertex: &str, warning: &Diagnostic) {
+        if !self.offers("gateway.warnings") {
+            return;
+        }
+        // A warning that doesn't come through is no reason to fail the build.
+        let _unheard = self
+            .client
+            .clone()
+            .warn(self.request(warn_request(vertex, warning)))
+            .await;
+    }
+}
+
+/// Clients show the first line alone, unless they are asked for more: it says the place.
+fn warn_request(vertex: &str, warning: &Diagnostic) -> WarnRequest {
+    let message = luakit_diagnostic::render_without_source(warning);
+    let mut lines = message.lines();
+    let mut short = lines.next().unwrap_or_default().to_owned();
+    let detail = lines.map(|line| line.as_bytes().to_vec()).collect();
+    if let Some(span) = &warning.span {
+        short.push_str(&format!(" ({}:{})", span.file.name, span.line));
+    }
+    let place = places::excerpts(warning).into_iter().next();
+    let (info, range) = place.map(places::Excerpt::into_wire).unzip();
+    WarnRequest {
+        digest: vertex.to_owned(),
+        level: LEVEL,
+        short: short.into_bytes(),
+        detail,
+        url: String::new(),
+        info,
+        ranges: range.into_iter().collect(),
+    }
+}
+
+fn entry(stat: fsutil::Stat) -> Entry {
+    let name = stat.path.rsplit('/').next().unwrap_or_default().to_owned();
+    let kind = match stat.mode {
+        mode if mode & DIRECTORY != 0 => EntryKind::Directory,
+        mode if mode & SYMLINK != 0 => EntryKind::Link(stat.linkname),
+        mode if mode & IRREGULAR != 0 => EntryKind::Other,
+        _ => EntryKind::File,
+    };
+    Entry { name, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use luakit_diagnostic::{SourceFile, Span};
+
+    use super::*;
+
+    #[test]
+    fn the_first_line_of_a_warning_says_where() {
+        let file = SourceFile::new("build.lua", &b"bk.arg('x')\n"[..]);
+        let warning = Diagnostic::warning("odd", "this is odd")
+            .with_span(Span::line(file, 1))
+            .with_hint("change it");
+        let request = warn_request("sha256:1", &warning);
+        assert_eq!(String::from_utf8_lossy(&request.short), "this is odd (build.lua:1)");
+        assert_eq!(request.detail, [b"hint: change it".to_vec()]);
+        assert_eq!(request.info.unwrap().filename, "build.lua");
+        assert_eq!(request.ranges.len(), 1);
+    }
+
+    #[test]
+    fn kinds_of_entries() {
+        let kind = |mode| {
+            entry(fsutil::Stat {
+                path: "a/b".to_owned(),
+                mode,
+                linkname: "to".to_owned(),
+                ..fsutil::Stat::default()
+            })
+        };
+        assert_eq!(kind(0o644).kind, EntryKind::File);
+        assert_eq!(kind(DIRECTORY | 0o755).kind, EntryKind::Directory);
+        assert_eq!(kind(SYMLINK | 0o777).kind, EntryKind::Link("to".to_owned()));
+        assert_eq!(kind(1 << 25).kind, EntryKind::Other);
+        assert_eq!(kind(0).name, "b");
+    }
+}

@@ -1,0 +1,60 @@
+//! The engine that runs a frontend, as the frontend sees it: a [`Solver`] whose results can be looked into.
+//!
+//! A frontend in a container has no files of its own: script, modules and context are results that it has solved, and
+//! what it has to tell goes through the engine to whoever waits for the build.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use luakit_diagnostic::Diagnostic;
+use luakit_llb::Definition;
+
+use crate::solver::Solver;
+
+/// An engine that a frontend runs in.
+pub trait Host:
+    Solver<Ref: Clone + Send + Sync + 'static, Error: std::error::Error + Send + Sync + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    /// The first `limit` bytes of a file of a result. The path begins with `/`; links lead nowhere outside the result.
+    fn read_file(
+        &self,
+        at: &Self::Ref,
+        path: &str,
+        limit: u64,
+    ) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
+
+    /// What is in a directory of a result, which must be there.
+    fn read_dir(&self, at: &Self::Ref, path: &str) -> impl Future<Output = Result<Vec<Entry>, Self::Error>> + Send;
+
+    /// What the client has built already, by name.
+    fn inputs(&self) -> impl Future<Output = Result<BTreeMap<String, Definition>, Self::Error>> + Send;
+
+    /// Tells the user something, as a remark on the step of that digest.
+    fn warn(&self, vertex: &str, warning: &Diagnostic) -> impl Future<Output = ()> + Send;
+}
+
+/// Something in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What is in directories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link, and what it says.
+    Link(String),
+    /// A device, a pipe, a socket.
+    Other,
+}

@@ -1,0 +1,191 @@
+//! The whole way of a request: script found, evaluated, resolved, marshalled, solved.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use luakit_diagnostic::Diagnostic;
+use luakit_llb::{Pins, Platform};
+use luakit_script::{Limits, NamedContexts};
+
+use super::open::{Opened, open};
+use super::source::Sources;
+use super::{RemoteFailure, contexts, refused};
+use crate::host::Host;
+use crate::lock;
+use crate::options::Options;
+use crate::plan::{Output, Plan, PlanError, Request};
+use crate::solver::{self, References};
+use crate::targets::Selection;
+
+/// How many printed lines are passed on.
+const LINES: usize = 200;
+
+/// A request to a frontend.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What is asked for.
+    pub options: Options,
+    /// What tells this build from others: its session.
+    pub session: String,
+    /// What the engine's machine is, and what is built for when nobody says.
+    pub machine: Platform,
+}
+
+/// What a request is answered with.
+#[derive(Debug)]
+pub enum Answer<R> {
+    /// Results.
+    Built(Build<R>),
+}
+
+/// Results, and what shape they have.
+#[derive(Debug)]
+pub struct Build<R> {
+    /// Each output with its result.
+    pub outputs: Vec<(Output, R)>,
+    /// Whether they are one of several platforms though there may be only one.
+    pub multi_platform: bool,
+    /// The time of everything in them, in seconds.
+    pub epoch: Option<i64>,
+}
+
+/// Does what is asked for. What is odd, and what the script prints, goes to the user through the engine.
+pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
+    let sources = Sources::new(host.clone(), &job.session);
+    let options = &job.options;
+    if let Some(request) = &options.request {
+        return Err(RemoteFailure::UnknownRequest(request.clone()));
+    }
+    let opened = open(&sources, &options.place, &options.local_sessions).await?;
+    let step = opened.step.clone();
+    let mut told = Told {
+        host,
+        step: &step,
+        seen: Vec::new(),
+    };
+    told.all(&options.warnings).await;
+    finish(host, &job, &sources, opened, &mut told).await
+}
+
+async fn finish<H: Host>(
+    host: &H,
+    job: &Job,
+    sources: &Sources<H>,
+    opened: Opened<H>,
+    told: &mut Told<'_, H>,
+) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
+    let options = &job.options;
+    let lock = opened.lock.clone();
+    let mut contexts = NamedContexts::default();
+    contexts.set_main(opened.main.clone());
+    contexts::add(&mut contexts, sources, options).await?;
+    let (plan, printed) = evaluate(job, opened, contexts).await;
+    told.printed(printed).await;
+    let mut plan = plan.map_err(|error| match error {
+        PlanError::Script(failure) => RemoteFailure::Told(vec![*failure.diagnostic]),
+        PlanError::Target(error) => target_error(&error).into(),
+        PlanError::Stopped => Diagnostic::error("internal", error.to_string()).into(),
+    })?;
+    let warnings: Vec<Diagnostic> = plan.warnings().into_iter().cloned().collect();
+    told.all(&warnings).await;
+    if let crate::plan::NoCacheFor::Targets(names) = &options.no_cache {
+        plan.check_targets(names).map_err(|error| target_error(&error))?;
+    }
+    plan.label(&options.labels);
+    let pins = match lock {
+        Some(file) => lock::parse(file).map_err(|e| RemoteFailure::Told(e.diagnostics()))?,
+        None => Pins::new(),
+    };
+    let settings = crate::plan::MarshalSettings {
+        local_unique: job.session.clone(),
+        ..options.marshal_settings()
+    };
+    let built = solver::build(host, &plan, &References::Resolved(pins), &settings, |_| {}).await;
+    let built = built.map_err(|failure| match failure {
+        solver::Failure::Resolve(errors) => RemoteFailure::Told(plan.unresolved(&errors)),
+        solver::Failure::Solve(error) => refused::<H>(error),
+    })?;
+    told.all(&built.warnings).await;
+    Ok(Answer::Built(Build {
+        outputs: built.outputs,
+        multi_platform: options.multi_platform.unwrap_or(false),
+        epoch: options.source_date_epoch,
+    }))
+}
+
+/// Runs the script, on a thread that may wait for the engine, and gives what it printed.
+async fn evaluate<H: Host>(
+    job: &Job,
+    opened: Opened<H>,
+    contexts: NamedContexts,
+) -> (Result<Plan, PlanError>, Vec<String>) {
+    let printed = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&printed);
+    let print = Arc::new(move |line: &str| {
+        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() <= LINES {
+            lines.push(line.to_owned());
+        }
+    });
+    let target = job.options.target.clone();
+    let platforms = job.options.platforms.clone();
+    let args = job.options.args.clone();
+    let machine = job.machine.clone();
+    let evaluated = tokio::task::spawn_blocking(move || {
+        let request = Request {
+            script_name: opened.script.name.clone(),
+            script: opened.script.data.to_vec(),
+            loader: Arc::new(opened.loader),
+            args,
+            contexts,
+            limits: Limits::default(),
+            print,
+            selection: target.as_deref().map_or(Selection::Default, Selection::Named),
+            platforms,
+            default_platform: machine.clone(),
+            build_platform: machine,
+        };
+        Plan::evaluate(&request)
+    });
+    let plan = evaluated.await.unwrap_or_else(|error| match error.try_into_panic() {
+        // Whoever waits for the frontend catches it as the frontend's.
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(PlanError::Stopped),
+    });
+    let printed = std::mem::take(&mut *printed.lock().unwrap_or_else(PoisonError::into_inner));
+    (plan, printed)
+}
+
+fn target_error(error: &crate::targets::TargetError) -> Diagnostic {
+    Diagnostic::error("target", error.to_string()).with_hint(error.hint())
+}
+
+/// What the user hears while a request is worked on, each remark once.
+struct Told<'a, H: Host> {
+    host: &'a H,
+    /// The step that remarks are made on.
+    step: &'a str,
+    seen: Vec<Diagnostic>,
+}
+
+impl<H: Host> Told<'_, H> {
+    async fn all(&mut self, warnings: &[Diagnostic]) {
+        for warning in warnings {
+            if !self.seen.contains(warning) {
+                self.host.warn(self.step, warning).await;
+                self.seen.push(warning.clone());
+            }
+        }
+    }
+
+    /// An engine passes nothing on for a frontend but remarks.
+    async fn printed(&self, mut lines: Vec<String>) {
+        if lines.len() > LINES {
+            lines.truncate(LINES);
+            lines.push("... and more".to_owned());
+        }
+        for line in lines {
+            let line = format!("print: {line}");
+            self.host.warn(self.step, &Diagnostic::warning("print", line)).await;
+        }
+    }
+}

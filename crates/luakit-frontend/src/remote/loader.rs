@@ -1,0 +1,158 @@
+//! What a script reads, from results of the engine that runs the frontend.
+//!
+//! A directory of the client is asked for piece by piece: a file, what matches a pattern, whether something is there.
+//! The engine's answer to each is a result of its own, kept for the next question. A context that the engine has whole
+//! is looked into. The script runs on a thread of its own, which waits here while the runtime works.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use luakit_script::{Glob, GlobError, LARGEST, LoadError, Root, SourceLoader, check_path, outside};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+use super::source::{Asked, ClientDir, Sources};
+use super::tree::{Found, Tree};
+use crate::host::{EntryKind, Host};
+
+/// Where a script's files are.
+pub(super) enum Place<H: Host> {
+    /// With the client, who is asked for them.
+    Client(ClientDir),
+    /// In a result, below this path.
+    Result(Arc<Tree<H>>, String),
+}
+
+/// Reads for a script that a frontend evaluates.
+pub(super) struct RemoteLoader<H: Host> {
+    sources: Sources<H>,
+    runtime: Handle,
+    script: Place<H>,
+    context: Place<H>,
+    /// What was asked of the client before.
+    answers: Mutex<HashMap<(Asked, String), Arc<Tree<H>>>>,
+}
+
+impl<H: Host> RemoteLoader<H> {
+    /// A loader whose waiting the present runtime works for.
+    pub(super) fn new(sources: Sources<H>, script: Place<H>, context: Place<H>) -> Self {
+        Self {
+            sources,
+            runtime: Handle::current(),
+            script,
+            context,
+            answers: Mutex::default(),
+        }
+    }
+
+    /// The result that answers a question about a root, and where in it the root is.
+    async fn tree(&self, root: Root, asked: Asked) -> Result<(Arc<Tree<H>>, &str), H::Error> {
+        let place = match root {
+            Root::Script => &self.script,
+            Root::Context => &self.context,
+        };
+        let dir = match place {
+            Place::Result(tree, path) => return Ok((Arc::clone(tree), path)),
+            Place::Client(dir) => dir,
+        };
+        let mut answers = self.answers.lock().await;
+        let key = (asked, dir.key());
+        if let Some(tree) = answers.get(&key) {
+            return Ok((Arc::clone(tree), &dir.path));
+        }
+        let tree = self.sources.ask(dir, &key.0).await?;
+        let tree = Arc::new(tree);
+        answers.insert(key, Arc::clone(&tree));
+        Ok((tree, &dir.path))
+    }
+
+    async fn find(&self, root: Root, path: &str) -> Result<(Arc<Tree<H>>, Found), LoadError> {
+        let unreadable = |error: &H::Error| unreadable(path, error);
+        let asked = Asked::Path(path.to_owned());
+        let (tree, base) = self.tree(root, asked).await.map_err(|e| unreadable(&e))?;
+        let found = tree.find(base, path).await.map_err(|e| unreadable(&e))?;
+        if found == Found::Outside {
+            return Err(outside(root, path));
+        }
+        Ok((tree, found))
+    }
+
+    async fn read_file(&self, root: Root, path: &str) -> Result<Option<Vec<u8>>, LoadError> {
+        let no = |reason: &str| LoadError::Unreadable {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let (tree, found) = self.find(root, path).await?;
+        let file = match found {
+            Found::File(file) => file,
+            Found::Nothing | Found::Outside => return Ok(None),
+            Found::Directory(_) => return Err(no("it is a directory")),
+            Found::Other => return Err(no("it is no regular file")),
+        };
+        let data = tree.read(&file, LARGEST + 1).await.map_err(|e| unreadable(path, &e))?;
+        if u64::try_from(data.len()).is_ok_and(|size| size > LARGEST) {
+            return Err(no(&format!("it is larger than {} MiB", LARGEST >> 20)));
+        }
+        Ok(Some(data))
+    }
+
+    /// Links are listed and not followed, so that the walk ends.
+    async fn list(&self, root: Root, pattern: &str, glob: &Glob) -> Result<Vec<String>, LoadError> {
+        let asked = Asked::Pattern(pattern.to_owned());
+        let failed = |e: H::Error| unreadable(pattern, &e);
+        let (tree, base) = self.tree(root, asked).await.map_err(failed)?;
+        let Found::Directory(base) = tree.find(base, "").await.map_err(failed)? else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        let mut pending = vec![String::new()];
+        while let Some(directory) = pending.pop() {
+            let dir = format!("{}/{directory}", base.trim_end_matches('/'));
+            for entry in tree.entries(&dir).await.map_err(failed)?.iter() {
+                let path = match directory.as_str() {
+                    "" => entry.name.clone(),
+                    parent => format!("{parent}/{}", entry.name),
+                };
+                if glob.matches(&path) {
+                    found.push(path.clone());
+                }
+                if entry.kind == EntryKind::Directory && glob.may_match_below(&path) {
+                    pending.push(path);
+                }
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+}
+
+impl<H: Host> SourceLoader for RemoteLoader<H> {
+    fn read(&self, root: Root, path: &str) -> Result<Option<Vec<u8>>, LoadError> {
+        check_path(root, path)?;
+        self.runtime.block_on(self.read_file(root, path))
+    }
+
+    fn exists(&self, root: Root, path: &str) -> Result<bool, LoadError> {
+        check_path(root, path)?;
+        let (_, found) = self.runtime.block_on(self.find(root, path))?;
+        Ok(found != Found::Nothing)
+    }
+
+    fn glob(&self, root: Root, pattern: &str) -> Result<Vec<String>, LoadError> {
+        let glob = Glob::new(pattern).map_err(|error| match error {
+            GlobError::Outside => outside(root, pattern),
+            error => LoadError::Pattern {
+                pattern: pattern.to_owned(),
+                error,
+            },
+        })?;
+        self.runtime.block_on(self.list(root, pattern, &glob))
+    }
+}
+
+fn unreadable(path: &str, error: &impl std::error::Error) -> LoadError {
+    LoadError::Unreadable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,43 @@
+//! A frontend inside an engine: from a request's options to solved results, with no files but the engine's.
+//!
+//! [`open`] finds the script and the build context, wherever the request says they are; [`contexts`] makes contexts of
+//! its named ones; [`build`] is the whole way. What a script reads is asked of the engine when it is read
+//! ([`loader`]). The engine is a [`Host`]: which one, and how it is spoken to, is not known here.
+
+mod archive;
+mod build;
+mod contexts;
+mod loader;
+mod open;
+mod source;
+mod tree;
+mod workers;
+
+use luakit_diagnostic::Diagnostic;
+
+pub use build::{Answer, Build, Job, build};
+pub use workers::Machine;
+
+use crate::host::Host;
+
+/// Why a frontend has no answer.
+#[derive(Debug)]
+pub enum RemoteFailure<E> {
+    /// Something is wrong with the script, the request, or an image.
+    Told(Vec<Diagnostic>),
+    /// The engine doesn't do what it was asked for.
+    Host(E),
+    /// The request asks for what this frontend doesn't know.
+    UnknownRequest(String),
+}
+
+impl<E> From<Diagnostic> for RemoteFailure<E> {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Told(vec![diagnostic])
+    }
+}
+
+/// The failure of a call to the engine.
+fn refused<H: Host>(error: H::Error) -> RemoteFailure<H::Error> {
+    RemoteFailure::Host(error)
+}

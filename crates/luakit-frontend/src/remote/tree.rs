@@ -1,0 +1,126 @@
+//! A result's files, looked at one directory at a time.
+//!
+//! Engines follow links within a result, and would lead a script out of its directory. So links are followed here, where
+//! it shows what they leave; what is handed to the engine has none.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::host::{Entry, EntryKind, Host};
+
+/// How many links a path may go through, as Linux has it.
+const LINKS: usize = 40;
+
+/// A result, with what was seen of it.
+pub(super) struct Tree<H: Host> {
+    host: H,
+    /// Without one there are no files.
+    at: Option<H::Ref>,
+    listed: Mutex<HashMap<String, Arc<Vec<Entry>>>>,
+}
+
+/// What is at a path. Paths begin with `/` and go through no links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    File(String),
+    Directory(String),
+    /// A device, a pipe, a socket.
+    Other,
+    /// It leads out of where it began.
+    Outside,
+}
+
+impl<H: Host> Tree<H> {
+    pub(super) fn new(host: H, at: Option<H::Ref>) -> Self {
+        Self {
+            host,
+            at,
+            listed: Mutex::default(),
+        }
+    }
+
+    /// The file's bytes, up to `limit`.
+    pub(super) async fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, H::Error> {
+        match &self.at {
+            Some(at) => self.host.read_file(at, path, limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What is in a directory that is there.
+    pub(super) async fn entries(&self, dir: &str) -> Result<Arc<Vec<Entry>>, H::Error> {
+        let known = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entries) = known().get(dir) {
+            return Ok(Arc::clone(entries));
+        }
+        let entries = Arc::new(match &self.at {
+            Some(at) => self.host.read_dir(at, dir).await?,
+            None => Vec::new(),
+        });
+        known().insert(dir.to_owned(), Arc::clone(&entries));
+        Ok(entries)
+    }
+
+    /// What is at `path` below `root`, both relative.
+    pub(super) async fn find(&self, root: &str, path: &str) -> Result<Found, H::Error> {
+        // The root is a directory, or nothing is there.
+        match self.walk(Vec::new(), root).await? {
+            Found::Directory(root) => self.walk(parts(&root), path).await,
+            _ => Ok(Found::Nothing),
+        }
+    }
+
+    /// Goes along `path` from the directory `at`, and never above it.
+    async fn walk(&self, mut at: Vec<String>, path: &str) -> Result<Found, H::Error> {
+        let floor = at.len();
+        let mut pending: VecDeque<String> = parts(path).into();
+        let mut links = 0;
+        while let Some(part) = pending.pop_front() {
+            if part == ".." {
+                if at.len() <= floor {
+                    return Ok(Found::Outside);
+                }
+                at.pop();
+                continue;
+            }
+            let entries = self.entries(&absolute(&at)).await?;
+            let Some(entry) = entries.iter().find(|entry| entry.name == part) else {
+                return Ok(Found::Nothing);
+            };
+            match &entry.kind {
+                EntryKind::Directory => at.push(part),
+                EntryKind::Link(target) => {
+                    links += 1;
+                    if target.starts_with('/') {
+                        return Ok(Found::Outside);
+                    }
+                    if links > LINKS {
+                        return Ok(Found::Nothing);
+                    }
+                    for part in parts(target).into_iter().rev() {
+                        pending.push_front(part);
+                    }
+                }
+                // Nothing is below a file.
+                EntryKind::File | EntryKind::Other if !pending.is_empty() => return Ok(Found::Nothing),
+                EntryKind::File => {
+                    at.push(part);
+                    return Ok(Found::File(absolute(&at)));
+                }
+                EntryKind::Other => return Ok(Found::Other),
+            }
+        }
+        Ok(Found::Directory(absolute(&at)))
+    }
+}
+
+/// The parts of a path that mean something.
+fn parts(path: &str) -> Vec<String> {
+    let parts = path.split('/').filter(|part| !part.is_empty() && *part != ".");
+    parts.map(str::to_owned).collect()
+}
+
+fn absolute(parts: &[String]) -> String {
+    format!("/{}", parts.join("/"))
+}

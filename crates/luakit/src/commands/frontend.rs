@@ -1,0 +1,120 @@
+//! `luakit frontend`: what a frontend image runs. BuildKit starts it, and asks it for one build.
+//!
+//! It ends by returning something, whatever happens: a result, what is wrong with the script, or that it broke down
+//! itself. Stdout is BuildKit's; the user hears through BuildKit alone.
+
+use luakit_buildkit::{CacheEntry, FrontendSetting, Gateway, GatewayError, PlatformResult, ResultRef, Stdio};
+use luakit_diagnostic::Diagnostic;
+use luakit_frontend::options::{CacheImport, OptionError, Options};
+use luakit_frontend::remote::{self, Answer, Build, Job, Machine, RemoteFailure};
+use luakit_llb::Platform;
+
+use crate::environment::FrontendEnvironment;
+use crate::failure::{Failure, Kind, reason};
+use crate::runtime;
+
+/// Answer one build as a frontend image of BuildKit: run by BuildKit, it speaks the gateway protocol on stdin and stdout
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(_args: Args) -> Result<(), Failure> {
+    let Some(environment) = FrontendEnvironment::read()? else {
+        return Err(Failure::usage("`luakit frontend` is started by BuildKit, as the entrypoint of a frontend image").hint(
+            "name that image in a script's first line: `# syntax=IMAGE`; on the command line, `luakit build` builds",
+        ));
+    };
+    let stdio = Stdio::take().map_err(|e| Failure::internal(format!("can't take stdin and stdout: {}", reason(&e))))?;
+    runtime::build(serve(stdio, environment))?
+}
+
+/// Answers the build, or ends when BuildKit hangs up.
+async fn serve(stdio: Stdio, environment: FrontendEnvironment) -> Result<(), Failure> {
+    let machine = Machine::read(&environment.workers);
+    let options = Options::parse(&environment.options);
+    let known = options.as_ref().ok();
+    let setting = FrontendSetting {
+        version: machine.as_ref().and_then(|machine| machine.version.clone()),
+        cache_imports: known
+            .map(|o| o.cache_imports.iter().map(cache).collect())
+            .unwrap_or_default(),
+        resolve_mode: known.map(|o| o.resolve_mode).unwrap_or_default(),
+    };
+    let (gateway, closed) = stdio.open(setting).await.map_err(no_buildkit)?;
+    let host = gateway.clone();
+    let work = tokio::spawn(async move {
+        let job = Job {
+            options: options.map_err(|error| RemoteFailure::from(option_error(&error)))?,
+            session: environment.session,
+            machine: machine.map_or_else(Platform::linux_amd64, |machine| machine.platform),
+        };
+        remote::build(&host, job).await
+    });
+    tokio::select! {
+        biased;
+        outcome = work => {
+            let broke_down = |_| RemoteFailure::from(Diagnostic::error("internal", "luakit broke down: a defect of its own"));
+            answer(&gateway, outcome.map_err(broke_down).and_then(|outcome| outcome)).await
+        }
+        () = closed.cancelled() => Err(Failure::new(
+            Kind::NoEngine,
+            Diagnostic::error("no-engine", "BuildKit hung up before the build's end"),
+        )),
+    }
+}
+
+/// Returns what came of it. What failed is told there, and nowhere else.
+async fn answer(
+    gateway: &Gateway,
+    outcome: Result<Answer<ResultRef>, RemoteFailure<GatewayError>>,
+) -> Result<(), Failure> {
+    let failure = match outcome {
+        Ok(Answer::Built(build)) => return succeed(gateway, build).await,
+        Err(failure) => failure,
+    };
+    let returned = match &failure {
+        RemoteFailure::Told(diagnostics) => gateway.fail(diagnostics).await,
+        RemoteFailure::Host(error) => gateway.fail_by(error).await,
+        RemoteFailure::UnknownRequest(name) => gateway.fail_unknown(name).await,
+    };
+    returned.map_err(no_buildkit)?;
+    Err(Failure::several(Kind::Build, Vec::new()))
+}
+
+async fn succeed(gateway: &Gateway, build: Build<ResultRef>) -> Result<(), Failure> {
+    let results: Vec<PlatformResult> = build
+        .outputs
+        .into_iter()
+        .map(|(output, result)| PlatformResult {
+            platform: Some(output.platform),
+            result,
+            image_config: Some(output.config),
+            base_config: output.base_config,
+        })
+        .collect();
+    match gateway.succeed(&results, build.multi_platform, build.epoch).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            gateway.fail_by(&error).await.map_err(no_buildkit)?;
+            Err(Failure::several(Kind::Build, Vec::new()))
+        }
+    }
+}
+
+fn cache(import: &CacheImport) -> CacheEntry {
+    CacheEntry {
+        kind: import.kind.clone(),
+        attrs: import.attrs.clone(),
+    }
+}
+
+fn option_error(error: &OptionError) -> Diagnostic {
+    let diagnostic = Diagnostic::error("option", error.to_string());
+    match error.hint() {
+        Some(hint) => diagnostic.with_hint(hint),
+        None => diagnostic,
+    }
+}
+
+fn no_buildkit(error: GatewayError) -> Failure {
+    Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()))
+}
