@@ -77,7 +77,7 @@ pub(crate) struct Offered {
     pub(crate) locals: BTreeSet<String>,
     /// What the build may do beyond the usual.
     pub(crate) entitlements: Vec<String>,
-    /// The devices that the engine has; none where they are not checked.
+    /// The devices that the engine has, where they are checked: whoever starts a build has them checked before.
     pub(crate) devices: Vec<Device>,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) ssh: BTreeSet<String>,
