@@ -453,9 +453,9 @@ function bk.https(url, opts) end
 ---An image of an OCI layout directory that the client offers (`--oci-layout STORE=DIR`, as of `buildctl build`). With that flag, its config is inherited as any image's.
 ---
 ---```lua
----local base = bk.oci_layout("base@sha256:…", { store = "base" })
+---local base = bk.oci_layout("local/base@sha256:…", { store = "base" })
 ---```
----@param ref string The image, with its digest: `name@sha256:…`.
+---@param ref string The image, with its digest: `local/name@sha256:…`. Engines want a name with a `/`; what it is doesn't matter to them.
 ---@param opts? OciLayoutOptions
 ---@return State
 function bk.oci_layout(ref, opts) end

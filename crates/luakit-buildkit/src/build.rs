@@ -5,13 +5,14 @@
 //! image configs and several platforms can be returned. What can be found wrong before the engine hears of it is. The
 //! build is one future: dropping it closes the calls, and the engine cancels; so does the request's token, but then the
 //! future goes on until the engine has ended the build. After a failure the others get a bounded time to say more, so
-//! that nothing waits forever.
+//! that nothing waits forever; a registry that the engine waits for gets a longer one ([`Patience`]).
 
 pub(crate) mod caps;
 pub(crate) mod check;
 pub(crate) mod digests;
 mod local_cache;
 mod response;
+mod stall;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,8 +40,12 @@ use crate::progress::{Event, Update};
 use crate::session::attachments::Attachments;
 use crate::session::auth::RegistryAccess;
 use crate::session::content::ContentStore;
+use crate::session::filesend::Receivers;
 use crate::session::{Failures, Offer, Session};
 pub use response::BuildResponse;
+
+pub use stall::Patience;
+use stall::Watch;
 
 /// How long the engine may take to end a build that has failed on our side.
 const GRACE: Duration = Duration::from_secs(5);
@@ -80,6 +85,8 @@ pub struct BuildRequest {
     /// Cancels the build on the engine. The build then ends with [`BuildError::Canceled`] when the engine has ended it,
     /// after 10 seconds at the latest; what happens until then is told as ever.
     pub cancel: CancellationToken,
+    /// How long registries may be silent until the build is given up.
+    pub patience: Patience,
     /// Secrets, SSH agents, image layouts and streams that the build may use.
     pub attachments: Attachments,
 }
@@ -164,6 +171,7 @@ impl BuildRequest {
             pull: self.pull,
             multi_platform: self.multi_platform,
             cancel: self.cancel.clone(),
+            patience: self.patience,
             attachments: self.attachments.for_another(),
         }
     }
@@ -239,8 +247,10 @@ impl Engine {
             pull,
             multi_platform,
             cancel,
+            patience,
             mut attachments,
         } = request;
+        let mut watch = Watch::new(patience, &exports);
         let prepared = Prepared::new(exports, self.endpoint())?;
         if let Some(dir) = prepared.layout.clone() {
             let store = ContentStore { dir, writable: true };
@@ -258,11 +268,13 @@ impl Engine {
             digests: Mutex::default(),
         });
         let failures = Failures::default();
+        let receivers = Receivers::default();
         let (skipped, mut skips) = mpsc::unbounded_channel();
         let shared_key = shared_key(&locals);
         let offer = Offer {
             locals,
             targets: prepared.targets.clone(),
+            receivers: receivers.clone(),
             registries,
             failures: failures.clone(),
             skipped,
@@ -307,10 +319,12 @@ impl Engine {
         let mut returned = false;
         let deadline = tokio::time::sleep(GRACE);
         tokio::pin!(deadline);
-        let solved = loop {
+        let mut looks = tokio::time::interval(watch.pace());
+        let ended = loop {
             tokio::select! {
                 Some(response) = statuses.recv() => {
                     let update = Update::from_wire(response, &ours);
+                    watch.note(&update);
                     tracker.note(&update);
                     observer(Event::Update(update));
                 }
@@ -322,21 +336,30 @@ impl Engine {
                         deadline.as_mut().reset(tokio::time::Instant::now() + GRACE);
                     }
                 }
-                solved = &mut solve => break solved.map(tonic::Response::into_inner),
+                solved = &mut solve => break Ok(solved.map(tonic::Response::into_inner)),
                 () = &mut deadline, if cause.is_some() => {
-                    break Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build"));
+                    break Ok(Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build")));
                 }
-                () = cancel.cancelled() => {
-                    // Without these calls the engine stops the build's steps; the status stream ends when they have.
-                    drop((solve, frontend));
-                    let words = async {
-                        while let Some(response) = statuses.recv().await {
-                            observer(Event::Update(Update::from_wire(response, &ours)));
-                        }
-                    };
-                    let _late = tokio::time::timeout(CANCELING, words).await;
-                    return Err(BuildError::Canceled.into());
+                () = cancel.cancelled() => break Err(BuildError::Canceled),
+                _ = looks.tick() => if let Some(stalled) = watch.stalled(&tracker) {
+                    break Err(stalled);
                 }
+            }
+        };
+        let solved = match ended {
+            Ok(solved) => solved,
+            Err(error) => {
+                // Without these calls the engine stops the build's steps; the status stream ends when they have.
+                drop((solve, frontend));
+                let words = async {
+                    while let Some(response) = statuses.recv().await {
+                        observer(Event::Update(Update::from_wire(response, &ours)));
+                    }
+                };
+                let _late = tokio::time::timeout(CANCELING, words).await;
+                drop(session);
+                receivers.ended().await;
+                return Err(error.into());
             }
         };
         if solved.is_err() && !returned {
@@ -354,6 +377,7 @@ impl Engine {
             observer(Event::Update(update));
         }
         drop(status);
+        receivers.ended().await;
         while let Ok((local, path)) = skips.try_recv() {
             observer(Event::SkippedDevice { local, path });
         }

@@ -70,13 +70,7 @@ impl Engine {
         let said = Said::default();
         let limit = endpoint.limit();
         let greeted = tokio::time::timeout(limit, Self::greet(endpoint, &said)).await;
-        greeted.unwrap_or_else(|_| {
-            Err(ConnectError::Timeout {
-                endpoint: Box::new(endpoint.clone()),
-                seconds: limit.as_secs(),
-                said: said.text(),
-            })
-        })
+        greeted.unwrap_or_else(|_| Err(timeout(endpoint, limit, &said)))
     }
 
     /// Connects; to a daemon that is just starting, until it is there.
@@ -141,6 +135,20 @@ impl Engine {
         Ok(engine)
     }
 
+    /// One that is taken at its word.
+    #[cfg(test)]
+    pub(crate) fn over(connection: Connection, endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            connection,
+            version: None,
+            informs: true,
+            docker_store: None,
+            workers: Arc::default(),
+            said: Said::default(),
+        }
+    }
+
     /// Where it is.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -199,8 +207,21 @@ impl Engine {
             .max_encoding_message_size(MESSAGE)
     }
 
+    /// An answer that took too long.
+    pub(crate) fn timeout(&self, limit: Duration) -> ConnectError {
+        timeout(&self.endpoint, limit, &self.said)
+    }
+
     pub(crate) fn refused(&self, status: &tonic::Status) -> ConnectError {
         protocol(&self.endpoint, crate::error::text(status))
+    }
+}
+
+fn timeout(endpoint: &Endpoint, limit: Duration, said: &Said) -> ConnectError {
+    ConnectError::Timeout {
+        endpoint: Box::new(endpoint.clone()),
+        seconds: limit.as_secs(),
+        said: said.text(),
     }
 }
 

@@ -26,7 +26,7 @@ mod session;
 pub mod source_policy;
 
 pub use build::{
-    BuildFailure, BuildRequest, BuildResponse, CacheEntry, FrontendError, PlatformDefinition, PlatformResult,
+    BuildFailure, BuildRequest, BuildResponse, CacheEntry, FrontendError, Patience, PlatformDefinition, PlatformResult,
 };
 pub use endpoint::{ConnectError, DockerHost, Endpoint, EndpointError};
 pub use engine::{Engine, Worker};

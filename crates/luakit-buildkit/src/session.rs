@@ -31,7 +31,7 @@ use crate::grpc::Connection;
 use crate::ids::random_id;
 use attachments::Opened;
 pub(crate) use attachments::ServiceError;
-use filesend::Targets;
+use filesend::{Receivers, Targets};
 
 /// A local service that failed.
 #[derive(Debug)]
@@ -67,6 +67,8 @@ impl Failures {
 pub(crate) struct Offer {
     pub(crate) locals: BTreeMap<String, PathBuf>,
     pub(crate) targets: Targets,
+    /// The threads that write to targets that are directories.
+    pub(crate) receivers: Receivers,
     /// Where the credentials are.
     pub(crate) registries: Option<auth::RegistryAccess>,
     pub(crate) failures: Failures,

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use luakit_buildkit::ConnectError;
 use luakit_diagnostic::Diagnostic;
 
+use crate::progress::Signal;
+
 /// A failed command: what to tell, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -23,8 +25,12 @@ pub(crate) enum Kind {
     Script = 3,
     /// No engine answered.
     NoEngine = 4,
+    /// The terminal went away.
+    HungUp = 129,
     /// The user interrupted.
     Interrupted = 130,
+    /// The system, or whoever runs the process, ended it.
+    Terminated = 143,
 }
 
 /// What the system says of a failed call, in the form of our own messages.
@@ -93,12 +99,14 @@ impl Failure {
         Self::new(Kind::Build, Diagnostic::error("internal", message))
     }
 
-    /// The user interrupted.
-    pub(crate) fn interrupted() -> Self {
-        Self::new(
-            Kind::Interrupted,
-            Diagnostic::error("interrupted", "the build was interrupted"),
-        )
+    /// A signal ended the build. The exit codes are those of a process that such a signal kills, in a shell.
+    pub(crate) fn interrupted(signal: Signal) -> Self {
+        let kind = match signal {
+            Signal::Interrupt => Kind::Interrupted,
+            Signal::Terminate => Kind::Terminated,
+            Signal::HangUp => Kind::HungUp,
+        };
+        Self::new(kind, Diagnostic::error("interrupted", "the build was interrupted"))
     }
 
     /// Adds what to do about it.

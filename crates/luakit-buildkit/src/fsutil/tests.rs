@@ -358,51 +358,126 @@ fn sockets_are_left_out() {
     assert_eq!(listing(to.path()).lines().count(), 1);
 }
 
-#[test]
-fn a_vanished_file_is_an_error() {
+/// Sends the file `f`, to which something happens: between being listed and asked for, or when the first bytes of it
+/// have gone. How that ends, and what was sent.
+fn send_while(
+    size: u64,
+    asked: impl FnOnce(&Path) + Send + 'static,
+    begun: impl FnOnce(&Path) + Send + 'static,
+) -> (Result<(), TransferError>, Vec<Result<Packet, tonic::Status>>) {
     let from = tempfile::tempdir().unwrap();
-    write(from.path(), "gone", "x");
+    write(from.path(), "f", "");
+    let path = from.path().join("f");
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(size)
+        .unwrap();
+    // Or a change might come within the same tick of the clock.
+    let past = SystemTime::now() - Duration::from_secs(60);
+    fs::File::open(&path).unwrap().set_modified(past).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
-    let (result, packets) = runtime.block_on(async {
+    runtime.block_on(async {
         let anchor = Anchor::open(from.path()).unwrap();
-        let (outgoing, sent) = mpsc::channel(64);
+        let (outgoing, sent) = mpsc::channel(4);
         let mut sent = crate::session::filesync::Flat::new(sent);
         let (requests, incoming) = mpsc::channel(4);
-        let gone = from.path().join("gone");
         let packets = tokio::spawn(async move {
+            let (mut asked, mut begun) = (Some(asked), Some(begun));
             let mut packets = Vec::new();
             while let Some(packet) = sent.next().await {
-                let listed = matches!(
-                    &packet,
-                    Ok(Packet {
-                        stat: None,
-                        r#type: 0,
-                        ..
-                    })
-                );
-                packets.push(packet);
-                if listed {
-                    fs::remove_file(&gone).unwrap();
-                    requests.send(Ok(super::request_packet(0))).await.unwrap();
+                match packet
+                    .as_ref()
+                    .map(|p| (p.r#type(), p.stat.is_some(), p.data.is_empty()))
+                {
+                    Ok((PacketType::PacketStat, false, _)) => {
+                        asked.take().unwrap()(&path);
+                        requests.send(Ok(super::request_packet(0))).await.unwrap();
+                    }
+                    Ok((PacketType::PacketData, _, false)) => {
+                        if let Some(begun) = begun.take() {
+                            begun(&path);
+                        }
+                    }
+                    Ok((PacketType::PacketData, _, true)) => {
+                        requests.send(Ok(signal(PacketType::PacketFin))).await.unwrap();
+                    }
+                    _ => {}
                 }
+                packets.push(packet);
             }
             packets
         });
         let incoming = ReceiverStream::new(incoming).map(|p| p);
         let result = send::send(anchor, Filter::default(), incoming, outgoing, |_: &str| {}).await;
         (result, packets.await.unwrap())
-    });
-    assert!(matches!(result, Err(TransferError::Changed(path)) if path == "gone"));
+    })
+}
+
+#[test]
+fn a_vanished_file_is_an_error() {
+    let (result, packets) = send_while(1, |path| fs::remove_file(path).unwrap(), |_| ());
+    assert!(matches!(result, Err(TransferError::Changed(path)) if path == "f"));
     let told = packets
         .iter()
         .flatten()
         .find(|p| p.r#type() == PacketType::PacketErr)
         .unwrap();
-    assert_eq!(&told.data[..], b"`gone` changed while it was being sent");
+    assert_eq!(&told.data[..], b"`f` changed while it was being sent");
     assert!(packets.last().unwrap().is_err());
+}
+
+#[test]
+fn a_file_that_changes_is_an_error() {
+    const LARGE: u64 = 64 << 20;
+    let resize = |size: u64| {
+        move |path: &Path| {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .unwrap()
+                .set_len(size)
+                .unwrap();
+        }
+    };
+    let rewrite = |path: &Path| fs::write(path, "x").unwrap();
+    let replace = |path: &Path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+    };
+    let nothing = |_: &Path| ();
+    let cases = [
+        ("cut before", send_while(9, resize(8), nothing)),
+        ("grown before", send_while(9, resize(10), nothing)),
+        ("rewritten before", send_while(1, rewrite, nothing)),
+        ("replaced before", send_while(1, replace, nothing)),
+        ("cut meanwhile", send_while(LARGE, nothing, resize(LARGE - 1))),
+        ("grown meanwhile", send_while(LARGE, nothing, resize(LARGE * 2))),
+        ("emptied meanwhile", send_while(LARGE, nothing, resize(0))),
+        (
+            "rewritten meanwhile",
+            send_while(LARGE, nothing, |path: &Path| {
+                use std::os::unix::fs::FileExt as _;
+                fs::OpenOptions::new()
+                    .write(true)
+                    .open(path)
+                    .unwrap()
+                    .write_at(b"x", 0)
+                    .unwrap();
+            }),
+        ),
+    ];
+    for (what, (result, _)) in cases {
+        assert!(matches!(result, Err(TransferError::Changed(_))), "{what}: {result:?}");
+    }
+    let (still, packets) = send_while(LARGE, nothing, nothing);
+    still.unwrap();
+    let sent: usize = packets.iter().flatten().map(|packet| packet.data.len()).sum();
+    assert_eq!(sent as u64, LARGE);
 }
 
 /// Feeds packets to a receiver. What it says of them.
@@ -521,6 +596,30 @@ fn a_directory_gives_way_to_a_file() {
     copy(&from, &dest, &Ask::default());
     assert_eq!(fs::read_to_string(dest.join("x")).unwrap(), "file now");
     assert_eq!(fs::read_to_string(dest.join("y/z")).unwrap(), "directory now");
+}
+
+#[test]
+fn a_directory_of_any_depth_and_any_names_gives_way() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let outer = tempfile::tempdir().unwrap();
+    let (from, dest) = (outer.path().join("from"), outer.path().join("dest"));
+    write(&from, "x", "file now");
+    // From the innermost out, since no path reaches so deep.
+    let (deep, above) = (outer.path().join("deep"), outer.path().join("above"));
+    write(&deep, "f", "");
+    for _ in 0..3000 {
+        fs::create_dir(&above).unwrap();
+        fs::rename(&deep, above.join("deep")).unwrap();
+        fs::rename(&above, &deep).unwrap();
+    }
+    write(&dest, "x/f", "");
+    fs::rename(&deep, dest.join("x/deep")).unwrap();
+    let odd = dest.join("x").join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
+    write(&odd, "inner/f", "old");
+    fs::write(odd.join(std::ffi::OsStr::from_bytes(b"\xfe")), "old").unwrap();
+    copy(&from, &dest, &Ask::default());
+    assert_eq!(fs::read_to_string(dest.join("x")).unwrap(), "file now");
+    assert_eq!(fs::read_dir(&dest).unwrap().count(), 1);
 }
 
 #[test]

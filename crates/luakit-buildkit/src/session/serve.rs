@@ -65,7 +65,7 @@ impl Services {
             file_sync: FileSyncServer::new(locals)
                 .max_decoding_message_size(MESSAGE)
                 .max_encoding_message_size(MESSAGE),
-            file_send: filesend::FileSend::new(offer.targets, offer.failures),
+            file_send: filesend::FileSend::new(offer.targets, offer.receivers, offer.failures),
             auth: login.map(AuthServer::new),
             secrets: secrets.map(SecretsServer::new),
             ssh: agents.map(SshServer::new),
@@ -166,6 +166,7 @@ mod tests {
         let offer = Offer {
             locals: BTreeMap::from([("context".to_owned(), dir.path().to_owned())]),
             targets: BTreeMap::new(),
+            receivers: filesend::Receivers::default(),
             registries: None,
             failures: Failures::default(),
             skipped,

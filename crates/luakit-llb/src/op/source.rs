@@ -77,6 +77,7 @@ pub struct LocalSource {
 }
 
 /// `bk.git`.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of BuildKit's own")]
 #[derive(Debug, Clone, Default)]
 pub struct GitSource {
     /// The remote as given, with any `#ref:subdir` taken off.

@@ -145,19 +145,16 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
                 let registries = &args.resolution.registries;
                 registries.registry_with_insecure(&environment, insecure)
             };
-            results.forget_earlier()?;
+            let results = results.open()?;
             let response = nodes::build(plans, request, registry, &settings, progress, printer).await?;
             return results.write(&response, true, printer);
         }
         if let Some((part, job)) = plans.pop() {
             let workers = part.engine.workers().await.map_err(Failure::no_answer)?;
+            demands::warn_ignored(&part.engine, &request.exports, printer);
             demands::warn_unstored(&part.engine, workers, &request.exports, printer);
-            results.forget_earlier()?;
-            let build = build::plan(&part.engine, request, &job, &settings, progress, printer);
-            let response = match loading {
-                Some(loading) => loading.beside(build).await?,
-                None => build.await?,
-            };
+            let results = results.open()?;
+            let response = build::plan(&part.engine, request, &job, loading, &settings, progress, printer).await?;
             results.write(&response, by_digest, printer)?;
         }
         Ok(())

@@ -90,7 +90,9 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         let platforms: Vec<Platform> = definition.platform.iter().cloned().collect();
         demands::check(&engine, &request, &platforms).await?;
         let workers = engine.workers().await.map_err(Failure::no_answer)?;
+        demands::warn_ignored(&engine, &request.exports, printer);
         demands::warn_unstored(&engine, workers, &request.exports, printer);
+        let results = results.open()?;
         let built = build::definition(&engine, request, definition, progress, printer).await;
         let noted = args.outputs.write_reference(&id);
         let response = built?;

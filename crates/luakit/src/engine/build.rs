@@ -16,6 +16,7 @@ use luakit_llb::Definition;
 use super::node_events::{event_of_node, of_node};
 use super::report;
 use crate::failure::{Failure, Kind};
+use crate::outputs::{Loading, Unloaded};
 use crate::printer::Printer;
 use crate::progress::{Display, Setup, show};
 
@@ -65,11 +66,13 @@ pub(crate) struct NodeJob {
 #[derive(Default)]
 struct Told(Mutex<(Vec<Definition>, Vec<Diagnostic>)>);
 
-/// Builds a script's plan, whose images the engine resolves; Ctrl-C cancels the build on the engine.
+/// Builds a script's plan, whose images the engine resolves; Ctrl-C cancels the build on the engine, and what is loaded
+/// into Docker meanwhile.
 pub(crate) async fn plan(
     engine: &Engine,
     request: BuildRequest,
     job: &Job,
+    loading: Option<Loading>,
     settings: &MarshalSettings,
     progress: Setup,
     printer: &Printer,
@@ -80,26 +83,61 @@ pub(crate) async fn plan(
     let told = Told::default();
     let build = async |observer: &mut (dyn FnMut(_) + Send)| {
         let note = |definition: &Definition| places.add(definition);
-        run(engine, request, job, settings, &note, &told, observer).await
+        let Some(loading) = loading else {
+            let built = run(engine, request, job, settings, &note, &told, observer).await;
+            return built.map_err(Ended::Build);
+        };
+        let observer = Mutex::new(observer);
+        let tell = |event| {
+            let mut observer = observer.lock().unwrap_or_else(PoisonError::into_inner);
+            observer(event);
+        };
+        let cancel = request.cancel.clone();
+        let mut own = tell;
+        let built = run(engine, request, job, settings, &note, &told, &mut own);
+        let outcome = loading.beside(built, &cancel, tell).await;
+        outcome.map_err(|unloaded| match unloaded {
+            Unloaded::Build(failure) => Ended::Build(failure),
+            Unloaded::Load(failure) => Ended::Own(failure),
+        })
     };
     let outcome = show(display, cancel, build).await?;
     let definitions = told.tell(printer);
-    outcome.map_err(|failure| failed(failure, &definitions))
+    outcome.map_err(|ended| ended.into_failure(&definitions))
 }
 
-/// Builds the parts of several nodes at once, shown as one build. When one fails, the others are canceled. The answers
-/// are in the nodes' order.
+/// How a build ended, and what belongs to it.
+enum Ended {
+    /// On the engine.
+    Build(BuildFailure<Unresolved>),
+    /// Afterwards, or beside.
+    Own(Failure),
+}
+
+impl Ended {
+    fn into_failure(self, definitions: &[Definition]) -> Failure {
+        match self {
+            Self::Build(failure) => failed(failure, definitions),
+            Self::Own(failure) => failure,
+        }
+    }
+}
+
+/// Builds the parts of several nodes at once, shown as one build. When one fails, the others are canceled. `finish` makes
+/// one of the answers, which are in the nodes' order; Ctrl-C drops it.
 pub(crate) async fn on_nodes(
     jobs: Vec<NodeJob>,
     cancel: CancellationToken,
     settings: &MarshalSettings,
+    finish: impl AsyncFnOnce(Vec<BuildResponse>) -> Result<BuildResponse, Failure>,
     progress: Setup,
     printer: &Printer,
-) -> Result<Vec<BuildResponse>, Failure> {
+) -> Result<BuildResponse, Failure> {
     let places = progress.places.clone();
     let display = Display::new(progress, printer);
     // Of its own, so that a failure isn't taken for Ctrl-C.
     let group = cancel.child_token();
+    let canceled = cancel.clone();
     let told = Told::default();
     let build = async |observer: &mut (dyn FnMut(Event) + Send)| {
         let observer = Mutex::new(observer);
@@ -126,11 +164,15 @@ pub(crate) async fn on_nodes(
             }
         });
         let outcomes = futures_util::future::join_all(builds).await;
-        one_failure(outcomes)
+        let answers = one_failure(outcomes).map_err(Ended::Build)?;
+        tokio::select! {
+            finished = finish(answers) => finished.map_err(Ended::Own),
+            () = canceled.cancelled() => Err(Ended::Build(BuildError::Canceled.into())),
+        }
     };
     let outcome = show(display, cancel, build).await?;
     let definitions = told.tell(printer);
-    outcome.map_err(|failure| failed(failure, &definitions))
+    outcome.map_err(|ended| ended.into_failure(&definitions))
 }
 
 /// All answers, or what failed first: the others were canceled then.

@@ -55,15 +55,20 @@ pub(crate) async fn build(
         },
         job,
     });
-    let answers = build::on_nodes(jobs.collect(), request.cancel, settings, progress, printer).await?;
-    let response = match &divided.image {
-        Some(image) => {
-            let insecure = image.names.iter().filter(|_| image.insecure);
-            let insecure: Vec<String> = insecure.map(|name| name.domain().to_owned()).collect();
-            joint_index::push(&registry(&insecure)?, image, &answers).await?
-        }
-        None => answers.into_iter().next().unwrap_or_default(),
+    let jobs = jobs.collect();
+    let cancel = request.cancel;
+    let canceled = cancel.clone();
+    let finish = async |answers: Vec<BuildResponse>| {
+        let response = match &divided.image {
+            Some(image) => {
+                let insecure = image.names.iter().filter(|_| image.insecure);
+                let insecure: Vec<String> = insecure.map(|name| name.domain().to_owned()).collect();
+                joint_index::push(&registry(&insecure)?, image, &answers).await?
+            }
+            None => answers.into_iter().next().unwrap_or_default(),
+        };
+        divided.join_tarballs(canceled).await?;
+        Ok(response)
     };
-    divided.join_tarballs()?;
-    Ok(response)
+    build::on_nodes(jobs, cancel, settings, finish, progress, printer).await
 }

@@ -151,7 +151,7 @@ impl OutputArgs {
 
     /// The files that are written at the end.
     pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
-        Results::open(
+        Results::new(
             self.metadata_file.as_deref(),
             self.iidfile.as_deref(),
             self.quiet,

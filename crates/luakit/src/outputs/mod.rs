@@ -8,6 +8,7 @@
 mod args;
 mod attests;
 mod caches;
+mod import;
 mod load;
 mod results;
 mod solve_args;
@@ -15,6 +16,6 @@ mod solve_args;
 pub(crate) use args::OutputArgs;
 pub(crate) use attests::Wanted;
 pub(crate) use caches::CacheEntries;
-pub(crate) use load::{Loading, loading};
+pub(crate) use load::{Loading, Unloaded, loading};
 pub(crate) use results::Results;
 pub(crate) use solve_args::SolveArgs;

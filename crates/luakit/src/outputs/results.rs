@@ -1,7 +1,8 @@
 //! What is told of a build that has succeeded: `--metadata-file`, `--iidfile` and `--quiet`, as docker buildx has them
 //! (`commands/build.go` of <https://github.com/docker/buildx>).
 //!
-//! Files are opened before the build, so that one that can't be written starts none, and appear when it has succeeded.
+//! Files are opened when the build is about to begin, so that one that can't be written starts none, and not before:
+//! from then on signals are heeded, and what is half made is removed. They appear when the build has succeeded.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,17 +14,25 @@ use crate::failure::Failure;
 use crate::flags::output::{Kind, Spec};
 use crate::printer::Printer;
 
-/// What is written at a build's end.
+/// What is to be written at a build's end.
 #[derive(Debug)]
 pub(crate) struct Results {
+    metadata: Option<PathBuf>,
+    id: Option<PathBuf>,
+    quiet: bool,
+}
+
+/// The same, with its files open.
+#[derive(Debug)]
+pub(crate) struct OpenResults {
     metadata: Option<(PathBuf, OutputFile)>,
     id: Option<(PathBuf, OutputFile)>,
     quiet: bool,
 }
 
 impl Results {
-    /// Opens the files.
-    pub(super) fn open(
+    /// Refuses what doesn't go together.
+    pub(super) fn new(
         metadata: Option<&Path>,
         id: Option<&Path>,
         quiet: bool,
@@ -46,8 +55,8 @@ impl Results {
             return Err(Failure::usage("`--iidfile` and `--metadata-file` name the same file"));
         }
         Ok(Self {
-            metadata: metadata.map(open).transpose()?,
-            id: id.map(open).transpose()?,
+            metadata: metadata.map(Path::to_owned),
+            id: id.map(Path::to_owned),
             quiet,
         })
     }
@@ -71,18 +80,19 @@ impl Results {
         .hint("push the image, which joins them, or build each `--platform` by itself"))
     }
 
-    /// Removes the id of an earlier build, which a script would take for this one's if it fails.
-    pub(crate) fn forget_earlier(&self) -> Result<(), Failure> {
-        let Some((path, _)) = &self.id else {
-            return Ok(());
+    /// Opens the files, and removes the id of an earlier build, which a script would take for this one's if it fails.
+    pub(crate) fn open(&self) -> Result<OpenResults, Failure> {
+        let opened = OpenResults {
+            metadata: self.metadata.as_deref().map(open).transpose()?,
+            id: self.id.as_deref().map(open).transpose()?,
+            quiet: self.quiet,
         };
-        let regular = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-        match std::fs::remove_file(path) {
-            Err(error) if regular => Err(Failure::write(&format!("`{}`", path.display()), &error)),
-            _ => Ok(()),
-        }
+        self.id.as_deref().map(forget).transpose()?;
+        Ok(opened)
     }
+}
 
+impl OpenResults {
     /// Writes what `response` says; of the image's ids, that of a store that goes by the digests of manifests, or of
     /// configs.
     pub(crate) fn write(self, response: &BuildResponse, by_digest: bool, printer: &Printer) -> Result<(), Failure> {
@@ -97,6 +107,14 @@ impl Results {
             Some(id) if self.quiet => printer.data(format!("{id}\n").as_bytes()),
             _ => Ok(()),
         }
+    }
+}
+
+fn forget(path: &Path) -> Result<(), Failure> {
+    let regular = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    match std::fs::remove_file(path) {
+        Err(error) if regular => Err(Failure::write(&format!("`{}`", path.display()), &error)),
+        _ => Ok(()),
     }
 }
 

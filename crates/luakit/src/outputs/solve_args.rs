@@ -163,7 +163,7 @@ impl SolveArgs {
 
     /// The file that is written at the end.
     pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
-        Results::open(self.metadata_file.as_deref(), None, false, specs)
+        Results::new(self.metadata_file.as_deref(), None, false, specs)
     }
 }
 

@@ -247,7 +247,7 @@ fn contexts_and_builders() {
     let said = fails(&bench, 4, with);
     let said = said.replace(bench.engine.docker_host(), "unix://SOCKET");
     insta::assert_snapshot!(said, @"
-    error[no-engine]: buildx's current builder `never`: the container `buildx_buildkit_never0` of docker on unix://SOCKET does not exist
+    error[no-engine]: buildx's current builder `never`: the container buildx_buildkit_never0 of docker on unix://SOCKET does not exist
     hint: `docker buildx inspect --bootstrap never` makes it
     ");
     // What is named and gone is an error.

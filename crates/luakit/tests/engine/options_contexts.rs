@@ -151,7 +151,7 @@ fn an_image_of_a_layout_hands_on_its_config() {
     // By the script's own source, and what a run saw of it.
     let digest = index_of(&layout)["manifests"][0]["digest"].as_str().unwrap().to_owned();
     let script = format!(
-        "local s = bk.oci_layout('base@{digest}', {{ store = 'own' }}){run}\nbk.export(s)\nbk.export(bk.scratch():copy(s, '/tmp/said', '/said'), {{ name = 'said' }})"
+        "local s = bk.oci_layout('local/base@{digest}', {{ store = 'own' }}){run}\nbk.export(s)\nbk.export(bk.scratch():copy(s, '/tmp/said', '/said'), {{ name = 'said' }})"
     );
     fs::write(project.join("build.lua"), script).unwrap();
     let given = format!("own={}", layout.display());
@@ -172,7 +172,7 @@ fn an_image_of_a_layout_hands_on_its_config() {
     };
     assert_eq!(definition(&["--oci-layout", &given]), "");
     insta::assert_snapshot!(definition(&[]).replace(&digest, "DIGEST"), @"
-    warning[unresolved-config]: the image's config lacks what `base@DIGEST` for linux/amd64 says: its environment, entrypoint and command
+    warning[unresolved-config]: the image's config lacks what `local/base@DIGEST` for linux/amd64 says: its environment, entrypoint and command
     hint: give its layout by the name of its `store`: `--oci-layout NAME=DIR`
     ");
     let mut command = bench.luakit(&project);

@@ -241,11 +241,11 @@ pub(super) static OCI_LAYOUT: Function = Function::new(
 .params(&[Param::new(
     "ref",
     Type::Name,
-    "The image, with its digest: `name@sha256:…`.",
+    "The image, with its digest: `local/name@sha256:…`. Engines want a name with a `/`; what it is doesn't matter to them.",
 )])
 .options(&OCI_LAYOUT_OPTIONS)
 .returns(Type::State)
-.example("local base = bk.oci_layout(\"base@sha256:…\", { store = \"base\" })");
+.example("local base = bk.oci_layout(\"local/base@sha256:…\", { store = \"base\" })");
 
 static OCI_LAYOUT_OPTIONS: Record = Record {
     name: "OciLayoutOptions",
