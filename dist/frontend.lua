@@ -3,7 +3,9 @@
 local platform = bk.target_platform
 local directory = platform.os .. "/" .. platform.arch
 
-local root = bk.scratch():copy(bk.local_("context", { include = { directory } }), directory, "/", { owner = "0:0" })
+-- Whoever builds it: the same owner and the same mode.
+local context = bk.local_("context", { include = { directory } })
+local root = bk.scratch():copy(context, directory, "/", { owner = "0:0", mode = "0755" })
 
 bk.export(root, {
     description = "the frontend image",

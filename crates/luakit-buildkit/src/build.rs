@@ -263,6 +263,7 @@ impl Engine {
             engine: format!("BuildKit {}", self.version().unwrap_or("of unknown version")),
             exports: prepared.exporters.len(),
             offered: Some(offered),
+            session: String::new(),
             cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
             resolve_mode: if pull { "pull" } else { "default" },
             digests: Mutex::default(),

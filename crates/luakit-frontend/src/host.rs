@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use luakit_diagnostic::Diagnostic;
-use luakit_llb::Definition;
+use luakit_llb::{Definition, Platform, Reference};
 
 use crate::solver::Solver;
 
@@ -29,6 +29,16 @@ pub trait Host:
 
     /// What is in a directory of a result, which must be there.
     fn read_dir(&self, at: &Self::Ref, path: &str) -> impl Future<Output = Result<Vec<Entry>, Self::Error>> + Send;
+
+    /// The config of an image in a layout that the client offers as `store`, for a platform. `step` is what looking it up
+    /// is called.
+    fn layout_config(
+        &self,
+        store: &str,
+        image: &Reference,
+        platform: &Platform,
+        step: &str,
+    ) -> impl Future<Output = Result<Vec<u8>, Self::Error>> + Send;
 
     /// What the client has built already, by name.
     fn inputs(&self) -> impl Future<Output = Result<BTreeMap<String, Definition>, Self::Error>> + Send;

@@ -2,10 +2,10 @@
 //!
 //! A script's exports become planned outputs (`targets`), the images that they reach are resolved (`resolve`) or
 //! taken from the lock file (`lock`), and definitions are marshalled (`plan`) and solved (`solver`). Ignore files
-//! (`ignore`) say what of a context is left out. Where an engine runs the frontend (`host`), script and context are read
-//! through it (`remote`). `credentials` and `token` are how registries let us in. What this crate
-//! reads of the machine comes in as parameters: it knows no environment, no
-//! terminal, and not which engine builds.
+//! (`ignore`) say what of a context is left out. `options` are what a frontend is asked for, and `subrequest` what may
+//! be asked besides a build; where an engine runs the frontend (`host`), script and context are read through it
+//! (`remote`). `credentials` and `token` are how registries let us in. What this crate reads of the machine comes in as
+//! parameters: it knows no environment, no terminal, and not which engine builds.
 
 pub mod context_value;
 pub mod credentials;
@@ -21,6 +21,7 @@ mod public_url;
 pub mod remote;
 pub mod resolve;
 pub mod solver;
+pub mod subrequest;
 pub mod targets;
 pub mod tls;
 pub mod token;

@@ -375,6 +375,16 @@ impl Plan {
         marshalled.collect()
     }
 
+    /// What the script came to, for each platform that it ran for.
+    pub(crate) fn evaluations(&self) -> impl Iterator<Item = &Evaluation> {
+        self.evaluations.iter()
+    }
+
+    /// What is to be built, and what it is of.
+    pub(crate) fn chosen(&self) -> impl Iterator<Item = (&Evaluation, &Export)> {
+        self.each().map(|(_, evaluation, export)| (evaluation, export))
+    }
+
     fn each(&self) -> impl Iterator<Item = (&Planned, &Evaluation, &Export)> {
         self.outputs.iter().filter_map(|planned| {
             let evaluation = self.evaluations.get(planned.evaluation)?;

@@ -155,7 +155,7 @@ pub(crate) fn own_steps(evaluation: &Evaluation, names: &[String]) -> VertexSet 
 }
 
 /// The export without a name, or the only name that there is.
-fn default_target(evaluation: &Evaluation) -> Result<Option<String>, TargetError> {
+pub(crate) fn default_target(evaluation: &Evaluation) -> Result<Option<String>, TargetError> {
     if evaluation.exports.iter().any(|export| export.name.is_none()) {
         return Ok(None);
     }

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::op::Op;
+use crate::op::{Op, Source};
 use crate::platform::Platform;
+use crate::reference::Reference;
 use crate::values::{Values, ValuesId};
 
 /// The position of a vertex in its [`Graph`].
@@ -217,6 +218,27 @@ impl Graph {
     /// The platform that the script gave the image that a state began with, whatever `state:platform()` says since.
     pub fn image_platform(&self, state: crate::State) -> Option<&Platform> {
         self.said_platform(state, false)
+    }
+
+    /// The image that a state began with.
+    pub fn base_image(&self, state: crate::State) -> Option<&Reference> {
+        let mut id = state.values;
+        loop {
+            match self.values(id) {
+                Values::Image(vertex) => {
+                    return match &*self.vertex(*vertex).op {
+                        Op::Source(Source::Image(image)) => Some(&image.reference),
+                        _ => None,
+                    };
+                }
+                Values::Empty | Values::Foreign(_) => return None,
+                Values::Env { parent, .. }
+                | Values::Workdir { parent, .. }
+                | Values::User { parent, .. }
+                | Values::Shell { parent, .. }
+                | Values::Platform { parent, .. } => id = *parent,
+            }
+        }
     }
 
     fn said_platform(&self, state: crate::State, of_runs: bool) -> Option<&Platform> {

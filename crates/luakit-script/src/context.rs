@@ -38,6 +38,8 @@ pub enum NamedContext {
         reference: Reference,
         /// What the client calls the directory.
         store: String,
+        /// The image's config, as JSON, where it is known.
+        config: Option<Vec<u8>>,
     },
     /// A git repository.
     Git(GitSource),
@@ -165,14 +167,21 @@ impl NamedContext {
                 };
                 graph.image(source, at)
             }
-            Self::OciLayout { reference, store } => {
+            Self::OciLayout {
+                reference,
+                store,
+                config,
+            } => {
                 let source = OciLayoutSource {
                     reference: reference.to_string(),
                     platform,
                     store: Some(store.clone()),
                     layer_limit: None,
                 };
-                graph.oci_layout(source, at)
+                match config {
+                    Some(config) => graph.oci_layout_with_config(source, config.clone(), at),
+                    None => graph.oci_layout(source, at),
+                }
             }
             Self::Git(source) => graph.git(source.clone(), at),
             Self::Http(url) => download(graph, url, at),
@@ -211,7 +220,18 @@ impl NamedContext {
     /// What loading it is called where it is the build context.
     pub fn told_as_main(&self) -> String {
         match self {
-            Self::Git(source) => format!("[internal] load git source {}", source.url),
+            Self::Git(source) => {
+                let subdir = source
+                    .subdir
+                    .as_ref()
+                    .map(|path| format!(":{path}"))
+                    .unwrap_or_default();
+                let reference = match &source.reference {
+                    None if subdir.is_empty() => String::new(),
+                    reference => format!("#{}", reference.as_deref().unwrap_or_default()),
+                };
+                format!("[internal] load git source {}{reference}{subdir}", source.url)
+            }
             Self::Http(_) | Self::Archive(_) => "[internal] load remote build context".to_owned(),
             Self::Within { of, .. } => of.told_as_main(),
             _ => "[internal] load build context".to_owned(),

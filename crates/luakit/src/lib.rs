@@ -3,6 +3,7 @@
 //! It is a library so that the reference of the command line can be made from its own definitions.
 #![allow(clippy::needless_pass_by_value, reason = "a subcommand owns its arguments")]
 
+mod call;
 mod cli;
 mod commands;
 mod definition;

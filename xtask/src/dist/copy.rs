@@ -19,13 +19,18 @@ pub(super) fn sources(root: &Path, to: &Path) -> Result<()> {
     for name in listed.split('\0').filter(|name| !name.is_empty()) {
         let (from, to) = (root.join(name), to.join(name));
         // A file that was removed and not committed is listed still.
-        if !from.exists() {
+        let Ok(kind) = from.symlink_metadata() else {
             continue;
-        }
+        };
         if let Some(parent) = to.parent() {
             std::fs::create_dir_all(parent).with_context(|| format!("cannot make `{}`", parent.display()))?;
         }
-        std::fs::copy(&from, &to).with_context(|| format!("cannot write `{}`", to.display()))?;
+        let copied = if kind.is_symlink() {
+            std::fs::read_link(&from).and_then(|target| std::os::unix::fs::symlink(target, &to))
+        } else {
+            std::fs::copy(&from, &to).map(|_| ())
+        };
+        copied.with_context(|| format!("cannot write `{}`", to.display()))?;
     }
     Ok(())
 }

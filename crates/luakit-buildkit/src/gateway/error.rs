@@ -90,10 +90,10 @@ pub(crate) fn told(diagnostics: &[Diagnostic]) -> rpc::Status {
 }
 
 /// A request that this frontend doesn't know.
-pub(crate) fn unknown_request(name: &str) -> rpc::Status {
+pub(crate) fn unknown_request(name: &str, message: &str) -> rpc::Status {
     rpc::Status {
         code: Code::Unimplemented as i32,
-        message: format!("unknown request `{name}`"),
+        message: message.to_owned(),
         details: vec![json_detail("errdefs.Subrequest", &serde_json::json!({ "name": name }))],
     }
 }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_request_that_nobody_knows() {
-        let status = unknown_request("frontend.dance");
+        let status = unknown_request("frontend.dance", "unsupported");
         assert_eq!(status.code, 12);
         assert_eq!(status.details[0].value, br#"{"name":"frontend.dance"}"#);
     }

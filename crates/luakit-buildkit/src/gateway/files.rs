@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 
 use luakit_diagnostic::Diagnostic;
 use luakit_frontend::host::{Entry, EntryKind, Host};
-use luakit_llb::Definition;
-use luakit_proto::gateway::{FileRange, InputsRequest, ReadDirRequest, ReadFileRequest, WarnRequest};
+use luakit_llb::{Definition, Platform, Reference};
+use luakit_proto::gateway::{
+    FileRange, InputsRequest, ReadDirRequest, ReadFileRequest, ResolveImageConfigRequest, WarnRequest,
+};
 use luakit_proto::{Message as _, fsutil};
 
-use super::{Gateway, GatewayError, ResultRef, places};
+use super::{Gateway, GatewayError, ResultRef, places, platform_message};
 use crate::error::BuildError;
 
 /// How much of a file is asked for at once: messages end at 16 MiB.
@@ -20,6 +22,9 @@ const DIRECTORY: u32 = 1 << 31;
 const SYMLINK: u32 = 1 << 27;
 /// Devices, pipes, sockets and what else is no file.
 const IRREGULAR: u32 = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
+
+/// How images of layouts are looked up, rather than those of registries.
+const OCI_LAYOUT: i32 = 1;
 
 /// What is usual; BuildKit's clients know no other.
 const LEVEL: i64 = 1;
@@ -62,6 +67,26 @@ impl Host for Gateway {
         };
         let listed = self.client.clone().read_dir(self.request(request)).await?;
         Ok(listed.into_inner().entries.into_iter().map(entry).collect())
+    }
+
+    async fn layout_config(
+        &self,
+        store: &str,
+        image: &Reference,
+        platform: &Platform,
+        step: &str,
+    ) -> Result<Vec<u8>, GatewayError> {
+        let request = ResolveImageConfigRequest {
+            r#ref: image.to_string(),
+            platform: Some(platform_message(platform)),
+            resolve_mode: self.setting.resolve_mode.to_owned(),
+            log_name: step.to_owned(),
+            resolver_type: OCI_LAYOUT,
+            session_id: self.setting.session.clone(),
+            store_id: store.to_owned(),
+        };
+        let answer = self.client.clone().resolve_image_config(self.request(request)).await?;
+        Ok(answer.into_inner().config)
     }
 
     async fn inputs(&self) -> Result<BTreeMap<String, Definition>, GatewayError> {

@@ -47,9 +47,9 @@ impl Gateway {
         self.end(None, Some(refused.to_wire())).await
     }
 
-    /// Returns that a question isn't known.
-    pub async fn fail_unknown(&self, request: &str) -> Result<(), GatewayError> {
-        self.end(None, Some(error::unknown_request(request))).await
+    /// Returns that the question `name` isn't known, in these words.
+    pub async fn fail_unknown(&self, name: &str, message: &str) -> Result<(), GatewayError> {
+        self.end(None, Some(error::unknown_request(name, message))).await
     }
 
     async fn end(&self, result: Option<gateway::Result>, error: Option<rpc::Status>) -> Result<(), GatewayError> {

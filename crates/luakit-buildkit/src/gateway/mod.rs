@@ -62,6 +62,8 @@ pub(crate) struct Setting {
     pub(crate) exports: usize,
     /// What the build offers and may do; `None` when somebody else knows.
     pub(crate) offered: Option<Offered>,
+    /// The session that offers things, where that isn't ours.
+    pub(crate) session: String,
     /// Where cache may come from.
     pub(crate) cache_imports: Vec<CacheOptionsEntry>,
     /// How the engine treats the copies of images that it has: `pull` looks them up anew.
@@ -167,12 +169,7 @@ impl Gateway {
     async fn resolve_one(&self, reference: &Reference, platform: &Platform) -> Result<ResolvedImage, Failure> {
         let request = ResolveImageConfigRequest {
             r#ref: reference.to_string(),
-            platform: Some(pb::Platform {
-                os: platform.os().to_owned(),
-                architecture: platform.arch().to_owned(),
-                variant: platform.variant().to_owned(),
-                ..pb::Platform::default()
-            }),
+            platform: Some(platform_message(platform)),
             resolve_mode: self.setting.resolve_mode.to_owned(),
             log_name: format!("[internal] load metadata for {reference}"),
             ..ResolveImageConfigRequest::default()
@@ -236,6 +233,15 @@ impl Solver for Gateway {
             return Err(BuildError::Unsupported { engine, missing }.into());
         }
         try_join_all(definitions.into_iter().map(|definition| self.solve_one(definition))).await
+    }
+}
+
+fn platform_message(platform: &Platform) -> pb::Platform {
+    pb::Platform {
+        os: platform.os().to_owned(),
+        architecture: platform.arch().to_owned(),
+        variant: platform.variant().to_owned(),
+        ..pb::Platform::default()
     }
 }
 

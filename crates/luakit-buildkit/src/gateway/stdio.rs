@@ -28,6 +28,8 @@ const GREETING: Duration = Duration::from_secs(15);
 pub struct FrontendSetting {
     /// The engine's version, as far as it is known.
     pub version: Option<String>,
+    /// The session of the request, which offers what it needs.
+    pub session: String,
     /// Where cache may come from.
     pub cache_imports: Vec<CacheEntry>,
     /// How the engine treats the copies of images that it has.
@@ -77,6 +79,7 @@ impl From<FrontendSetting> for Setting {
             ),
             // Who asked for the build offers what it needs, and the engine says what is missing.
             offered: None,
+            session: setting.session,
             cache_imports: setting
                 .cache_imports
                 .into_iter()

@@ -4,16 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Pins, Platform};
-use luakit_script::{Limits, NamedContexts};
+use luakit_script::{Limits, NamedContexts, ScriptError};
 
 use super::open::{Opened, open};
 use super::source::Sources;
-use super::{RemoteFailure, contexts, refused};
+use super::{RemoteFailure, contexts};
 use crate::host::Host;
 use crate::lock;
 use crate::options::Options;
 use crate::plan::{Output, Plan, PlanError, Request};
 use crate::solver::{self, References};
+use crate::subrequest::{self, Request as Question};
 use crate::targets::Selection;
 
 /// How many printed lines are passed on.
@@ -35,6 +36,8 @@ pub struct Job {
 pub enum Answer<R> {
     /// Results.
     Built(Build<R>),
+    /// Words, where a question was asked.
+    Told(subrequest::Answer),
 }
 
 /// Results, and what shape they have.
@@ -52,8 +55,10 @@ pub struct Build<R> {
 pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
     let sources = Sources::new(host.clone(), &job.session);
     let options = &job.options;
-    if let Some(request) = &options.request {
-        return Err(RemoteFailure::UnknownRequest(request.clone()));
+    let question = options.request.as_deref().map(Question::parse).transpose();
+    let question = question.map_err(RemoteFailure::UnknownRequest)?;
+    if question == Some(Question::Describe) {
+        return Ok(Answer::Told(subrequest::describe()));
     }
     let opened = open(&sources, &options.place, &options.local_sessions).await?;
     let step = opened.step.clone();
@@ -62,29 +67,60 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
         step: &step,
         seen: Vec::new(),
     };
-    told.all(&options.warnings).await;
-    finish(host, &job, &sources, opened, &mut told).await
+    let mut contexts = NamedContexts::default();
+    contexts.set_main(opened.main.clone());
+    let platforms = match options.platforms.as_slice() {
+        [] => std::slice::from_ref(&job.machine),
+        asked => asked,
+    };
+    contexts::add(&mut contexts, &sources, options, platforms).await?;
+    match question {
+        Some(question) => ask(&job, question, opened, contexts, &mut told).await,
+        None => finish(host, &job, opened, contexts, &mut told).await,
+    }
+}
+
+/// Answers a question about the script. What is odd about it is part of the answer, or not asked for.
+async fn ask<H: Host>(
+    job: &Job,
+    question: Question,
+    opened: Opened<H>,
+    contexts: NamedContexts,
+    told: &mut Told<'_, H>,
+) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
+    let options = &job.options;
+    let script = Arc::clone(&opened.script);
+    let which = match question {
+        Question::Targets => Which::Every,
+        _ => Which::Target(options.target.clone()),
+    };
+    let (plan, printed) = evaluate(job, opened, contexts, which).await;
+    told.printed(printed).await;
+    if question == Question::Lint {
+        let checked = subrequest::lint(plan.as_ref(), &script, &options.warnings);
+        return Ok(Answer::Told(checked.answer));
+    }
+    let plan = plan.map_err(planning_error)?;
+    Ok(Answer::Told(match question {
+        Question::Targets => subrequest::targets(&plan, &script),
+        _ => subrequest::outline(&plan, &script, &options.args),
+    }))
 }
 
 async fn finish<H: Host>(
     host: &H,
     job: &Job,
-    sources: &Sources<H>,
     opened: Opened<H>,
+    contexts: NamedContexts,
     told: &mut Told<'_, H>,
 ) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
     let options = &job.options;
     let lock = opened.lock.clone();
-    let mut contexts = NamedContexts::default();
-    contexts.set_main(opened.main.clone());
-    contexts::add(&mut contexts, sources, options).await?;
-    let (plan, printed) = evaluate(job, opened, contexts).await;
+    told.all(&options.warnings).await;
+    let which = Which::Target(options.target.clone());
+    let (plan, printed) = evaluate(job, opened, contexts, which).await;
     told.printed(printed).await;
-    let mut plan = plan.map_err(|error| match error {
-        PlanError::Script(failure) => RemoteFailure::Told(vec![*failure.diagnostic]),
-        PlanError::Target(error) => target_error(&error).into(),
-        PlanError::Stopped => Diagnostic::error("internal", error.to_string()).into(),
-    })?;
+    let mut plan = plan.map_err(planning_error)?;
     let warnings: Vec<Diagnostic> = plan.warnings().into_iter().cloned().collect();
     told.all(&warnings).await;
     if let crate::plan::NoCacheFor::Targets(names) = &options.no_cache {
@@ -99,10 +135,12 @@ async fn finish<H: Host>(
         local_unique: job.session.clone(),
         ..options.marshal_settings()
     };
-    let built = solver::build(host, &plan, &References::Resolved(pins), &settings, |_| {}).await;
+    let mut definitions = Vec::new();
+    let marshalled = |outputs: &[Output]| definitions.extend(outputs.iter().map(|output| output.definition.clone()));
+    let built = solver::build(host, &plan, &References::Resolved(pins), &settings, marshalled).await;
     let built = built.map_err(|failure| match failure {
         solver::Failure::Resolve(errors) => RemoteFailure::Told(plan.unresolved(&errors)),
-        solver::Failure::Solve(error) => refused::<H>(error),
+        solver::Failure::Solve(error) => RemoteFailure::Host { error, definitions },
     })?;
     told.all(&built.warnings).await;
     Ok(Answer::Built(Build {
@@ -117,6 +155,7 @@ async fn evaluate<H: Host>(
     job: &Job,
     opened: Opened<H>,
     contexts: NamedContexts,
+    which: Which,
 ) -> (Result<Plan, PlanError>, Vec<String>) {
     let printed = Arc::new(Mutex::new(Vec::new()));
     let lines = Arc::clone(&printed);
@@ -126,7 +165,6 @@ async fn evaluate<H: Host>(
             lines.push(line.to_owned());
         }
     });
-    let target = job.options.target.clone();
     let platforms = job.options.platforms.clone();
     let args = job.options.args.clone();
     let machine = job.machine.clone();
@@ -139,7 +177,11 @@ async fn evaluate<H: Host>(
             contexts,
             limits: Limits::default(),
             print,
-            selection: target.as_deref().map_or(Selection::Default, Selection::Named),
+            selection: match &which {
+                Which::Every => Selection::Every,
+                Which::Target(Some(name)) => Selection::Named(name),
+                Which::Target(None) => Selection::Default,
+            },
             platforms,
             default_platform: machine.clone(),
             build_platform: machine,
@@ -153,6 +195,30 @@ async fn evaluate<H: Host>(
     });
     let printed = std::mem::take(&mut *printed.lock().unwrap_or_else(PoisonError::into_inner));
     (plan, printed)
+}
+
+/// Which exports are chosen.
+enum Which {
+    Every,
+    /// The one of that name, or the default one.
+    Target(Option<String>),
+}
+
+fn planning_error(error: PlanError) -> Diagnostic {
+    match error {
+        PlanError::Script(failure) => script_error(failure),
+        PlanError::Target(error) => target_error(&error),
+        PlanError::Stopped => Diagnostic::error("internal", error.to_string()),
+    }
+}
+
+/// What is wrong with the script. Its limits are nobody's to set here.
+fn script_error(failure: luakit_script::Failure) -> Diagnostic {
+    let mut diagnostic = *failure.diagnostic;
+    if let ScriptError::Limit(_) = failure.error {
+        diagnostic.hint = None;
+    }
+    diagnostic
 }
 
 fn target_error(error: &crate::targets::TargetError) -> Diagnostic {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use luakit_diagnostic::Diagnostic;
-use luakit_llb::Reference;
+use luakit_llb::{ImageDigest, Platform, Reference};
 use luakit_script::{NamedContext, NamedContexts};
 
 use super::open::ignore_file;
@@ -14,10 +14,12 @@ use crate::host::Host;
 use crate::options::{FrontendContext, NamedOption, Options};
 
 /// Adds what a request gives names to.
+/// Images of layouts have a config for each platform: those that are built for are `platforms`.
 pub(super) async fn add<H: Host>(
     contexts: &mut NamedContexts,
     sources: &Sources<H>,
     options: &Options,
+    platforms: &[Platform],
 ) -> Result<(), RemoteFailure<H::Error>> {
     contexts.set_sessions(options.local_sessions.clone());
     let asks_inputs = |named: &NamedOption| matches!(named.value, FrontendContext::Input(_));
@@ -27,7 +29,31 @@ pub(super) async fn add<H: Host>(
     };
     for named in options.contexts.all() {
         let context = match &named.value {
-            FrontendContext::Remote(value) => remote(named, value)?,
+            FrontendContext::Remote(ContextValue::OciLayout { store, digest, .. }) => {
+                let image = layout_image(named, digest.as_ref())?;
+                for platform in named.platform.as_ref().map_or(platforms, std::slice::from_ref) {
+                    let step = format!("[context {}] load metadata for {image}", named.key);
+                    let config = sources.host().layout_config(store, &image, platform, &step).await;
+                    let context = NamedContext::OciLayout {
+                        reference: image.clone(),
+                        store: store.clone(),
+                        config: Some(config.map_err(refused::<H>)?),
+                    };
+                    contexts.insert_for(named.name.clone(), Some(platform.clone()), context);
+                }
+                if named.platform.is_some() {
+                    continue;
+                }
+                NamedContext::OciLayout {
+                    reference: image,
+                    store: store.clone(),
+                    config: None,
+                }
+            }
+            FrontendContext::Remote(ContextValue::Image(reference)) => NamedContext::Image(reference.clone()),
+            FrontendContext::Remote(ContextValue::Scratch) => NamedContext::Scratch,
+            FrontendContext::Remote(ContextValue::Git(source)) => NamedContext::Git(source.clone()),
+            FrontendContext::Remote(ContextValue::Http(url)) => NamedContext::Http(url.clone()),
             FrontendContext::Local(local) => directory(sources, options, named, local).await?,
             FrontendContext::Input(key) => {
                 let Some(definition) = inputs.get(key).cloned() else {
@@ -42,24 +68,13 @@ pub(super) async fn add<H: Host>(
     Ok(())
 }
 
-fn remote<E>(named: &NamedOption, value: &ContextValue) -> Result<NamedContext, RemoteFailure<E>> {
-    Ok(match value {
-        ContextValue::Image(reference) => NamedContext::Image(reference.clone()),
-        ContextValue::Scratch => NamedContext::Scratch,
-        ContextValue::OciLayout { store, digest, .. } => {
-            let Some(digest) = digest.clone() else {
-                return Err(wrong(named, "an image of a layout needs its digest"));
-            };
-            // The engine asks for the layout by the store's name; the reference only says what it is of.
-            let reference: Reference = named.name.parse().map_err(|e| wrong(named, &format!("{e}")))?;
-            NamedContext::OciLayout {
-                reference: reference.with_digest(digest),
-                store: store.clone(),
-            }
-        }
-        ContextValue::Git(source) => NamedContext::Git(source.clone()),
-        ContextValue::Http(url) => NamedContext::Http(url.clone()),
-    })
+/// The engine asks for the layout by the store's name; the reference only says what it is of.
+fn layout_image<E>(named: &NamedOption, digest: Option<&ImageDigest>) -> Result<Reference, RemoteFailure<E>> {
+    let Some(digest) = digest.cloned() else {
+        return Err(wrong(named, "an image of a layout needs its digest"));
+    };
+    let reference: Reference = named.name.parse().map_err(|e| wrong(named, &format!("{e}")))?;
+    Ok(reference.with_digest(digest))
 }
 
 async fn directory<H: Host>(

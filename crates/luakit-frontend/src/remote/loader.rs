@@ -5,7 +5,9 @@
 //! is looked into. The script runs on a thread of its own, which waits here while the runtime works.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use luakit_script::{Glob, GlobError, LARGEST, LoadError, Root, SourceLoader, check_path, outside};
 use tokio::runtime::Handle;
@@ -31,6 +33,24 @@ pub(super) struct RemoteLoader<H: Host> {
     context: Place<H>,
     /// What was asked of the client before.
     answers: Mutex<HashMap<(Asked, String), Arc<Tree<H>>>>,
+    waits: Waits,
+}
+
+/// The time that a script has waited for the engine: one thread, one wait at a time.
+#[derive(Default)]
+struct Waits(std::sync::Mutex<(Duration, Option<Instant>)>);
+
+impl Waits {
+    fn set(&self, began: Option<Instant>) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = state.1.take().map(|began| began.elapsed()).unwrap_or_default();
+        *state = (state.0 + ended, began);
+    }
+
+    fn so_far(&self) -> Duration {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 + state.1.map(|began| began.elapsed()).unwrap_or_default()
+    }
 }
 
 impl<H: Host> RemoteLoader<H> {
@@ -42,7 +62,16 @@ impl<H: Host> RemoteLoader<H> {
             script,
             context,
             answers: Mutex::default(),
+            waits: Waits::default(),
         }
+    }
+
+    /// Waits on the script's thread.
+    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.waits.set(Some(Instant::now()));
+        let outcome = self.runtime.block_on(work);
+        self.waits.set(None);
+        outcome
     }
 
     /// The result that answers a question about a root, and where in it the root is.
@@ -129,12 +158,12 @@ impl<H: Host> RemoteLoader<H> {
 impl<H: Host> SourceLoader for RemoteLoader<H> {
     fn read(&self, root: Root, path: &str) -> Result<Option<Vec<u8>>, LoadError> {
         check_path(root, path)?;
-        self.runtime.block_on(self.read_file(root, path))
+        self.wait(self.read_file(root, path))
     }
 
     fn exists(&self, root: Root, path: &str) -> Result<bool, LoadError> {
         check_path(root, path)?;
-        let (_, found) = self.runtime.block_on(self.find(root, path))?;
+        let (_, found) = self.wait(self.find(root, path))?;
         Ok(found != Found::Nothing)
     }
 
@@ -146,7 +175,11 @@ impl<H: Host> SourceLoader for RemoteLoader<H> {
                 error,
             },
         })?;
-        self.runtime.block_on(self.list(root, pattern, &glob))
+        self.wait(self.list(root, pattern, &glob))
+    }
+
+    fn waited(&self) -> Duration {
+        self.waits.so_far()
     }
 }
 

@@ -14,11 +14,13 @@ mod tree;
 mod workers;
 
 use luakit_diagnostic::Diagnostic;
+use luakit_llb::Definition;
 
 pub use build::{Answer, Build, Job, build};
 pub use workers::Machine;
 
 use crate::host::Host;
+use crate::subrequest::UnknownRequest;
 
 /// Why a frontend has no answer.
 #[derive(Debug)]
@@ -26,9 +28,14 @@ pub enum RemoteFailure<E> {
     /// Something is wrong with the script, the request, or an image.
     Told(Vec<Diagnostic>),
     /// The engine doesn't do what it was asked for.
-    Host(E),
+    Host {
+        /// Why.
+        error: E,
+        /// The definitions that it was about, where these are the script's.
+        definitions: Vec<Definition>,
+    },
     /// The request asks for what this frontend doesn't know.
-    UnknownRequest(String),
+    UnknownRequest(UnknownRequest),
 }
 
 impl<E> From<Diagnostic> for RemoteFailure<E> {
@@ -37,7 +44,10 @@ impl<E> From<Diagnostic> for RemoteFailure<E> {
     }
 }
 
-/// The failure of a call to the engine.
+/// The failure of a call to the engine that the script has no part in.
 fn refused<H: Host>(error: H::Error) -> RemoteFailure<H::Error> {
-    RemoteFailure::Host(error)
+    RemoteFailure::Host {
+        error,
+        definitions: Vec::new(),
+    }
 }

@@ -8,8 +8,16 @@
 use luakit_proto::{Message, pb};
 use sha2::{Digest as _, Sha256};
 
+/// What a client offers once, to whoever asks first.
+const UPLOAD: &str = "http://buildkit-session/";
+
 /// The bytes of an op, as BuildKit's Go client writes them.
 pub fn encode_op(mut op: pb::Op) -> Vec<u8> {
+    if is_upload(&op) {
+        // In a build another frontend may have taken it before, and ours is the same step only by the same bytes. Engines
+        // since 0.18 write them anew; in those before, that frontend wrote the members by their numbers.
+        return op.encode_to_vec();
+    }
     let payload = pb::Op {
         op: op.op.take(),
         ..Default::default()
@@ -20,6 +28,10 @@ pub fn encode_op(mut op: pb::Op) -> Vec<u8> {
         let _infallible = part.encode(&mut bytes);
     }
     bytes
+}
+
+fn is_upload(op: &pb::Op) -> bool {
+    matches!(&op.op, Some(pb::op::Op::Source(source)) if source.identifier.starts_with(UPLOAD))
 }
 
 /// `sha256:` and the hex digits of the digest of an op's bytes.

@@ -49,7 +49,7 @@ pub(super) fn arg(call: &mut Call<'_>) -> Result<Out> {
         let mut wrong = call
             .error("missing-build-argument", message)
             .about(Subject::Argument(1))
-            .hint(format!("give it with `--arg {name}=…`"));
+            .hint(format!("give it with `--build-arg {name}=…`"));
         wrong
             .notes
             .extend(description.map(|text| format!("`{name}` is {text}")));
@@ -130,7 +130,7 @@ pub(super) fn table(lua: &Lua, build: &Rc<Build>, views: &Table) -> Result<Table
             Err(super::objects::read_only(
                 "bk.args",
                 &key,
-                Some("arguments are given with `--arg NAME=VALUE`"),
+                Some("arguments are given with `--build-arg NAME=VALUE`"),
             ))
         })?,
     )?;

@@ -4,6 +4,7 @@ mod dir;
 mod glob;
 
 use std::path::{Component, Path};
+use std::time::Duration;
 
 pub use dir::DirLoader;
 pub use glob::{Glob, GlobError};
@@ -26,6 +27,11 @@ pub trait SourceLoader: Send + Sync {
     fn exists(&self, root: Root, path: &str) -> Result<bool, LoadError>;
     /// The paths that match, sorted bytewise. The pattern's language is moby/patternmatcher's.
     fn glob(&self, root: Root, pattern: &str) -> Result<Vec<String>, LoadError>;
+
+    /// How long it has waited for others so far, the present wait included: that is no time of the script's.
+    fn waited(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// The largest file that a script may read.

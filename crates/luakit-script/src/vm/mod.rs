@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mlua::{Lua, Value, VmState};
 
@@ -46,6 +46,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub fn evaluate(input: Input) -> Result<Evaluation, Failure> {
     let timeout = input.limits.timeout;
     let script_name = input.script_name.clone();
+    let loader = Arc::clone(&input.loader);
     let time_up = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&time_up);
     let (send, receive) = mpsc::channel();
@@ -61,11 +62,20 @@ pub fn evaluate(input: Input) -> Result<Evaluation, Failure> {
     if let Err(error) = spawned {
         return Err(report::bare(ScriptError::Start(error.to_string())));
     }
-    match receive.recv_timeout(timeout) {
-        Ok(result) => return result,
-        Err(mpsc::RecvTimeoutError::Timeout) => time_up.store(true, Ordering::Relaxed),
-        Err(mpsc::RecvTimeoutError::Disconnected) => return Err(report::bare(ScriptError::Interpreter)),
+    let started = Instant::now();
+    loop {
+        // What the loader waits for others is not the script's time.
+        let left = timeout
+            .saturating_add(loader.waited())
+            .saturating_sub(started.elapsed());
+        match receive.recv_timeout(left) {
+            Ok(result) => return result,
+            Err(mpsc::RecvTimeoutError::Timeout) if started.elapsed() < timeout.saturating_add(loader.waited()) => {}
+            Err(mpsc::RecvTimeoutError::Timeout) => break,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(report::bare(ScriptError::Interpreter)),
+        }
     }
+    time_up.store(true, Ordering::Relaxed);
     match receive.recv_timeout(GRACE) {
         Ok(result) => result,
         Err(mpsc::RecvTimeoutError::Timeout) => Err(report::out_of_time(&script_name, timeout)),

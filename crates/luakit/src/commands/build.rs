@@ -13,6 +13,7 @@ use luakit_llb::marshal::CONTEXT;
 use luakit_llb::{Pins, Platform};
 use luakit_script::NamedContexts;
 
+use crate::call::{self, Asked, CallArgs};
 use crate::definition::record;
 use crate::engine::build::Job;
 use crate::engine::connect::Part;
@@ -47,6 +48,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
     #[command(flatten)]
+    call: CallArgs,
+    #[command(flatten)]
     outputs: OutputArgs,
     #[command(flatten)]
     options: BuildOptions,
@@ -59,6 +62,15 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
+    if let Some((request, call)) = args.call.get() {
+        let asked = Asked {
+            script: &args.script,
+            target: args.target.as_deref(),
+            contexts: &args.options.contexts()?.named,
+            targets: args.options.no_cache_targets(),
+        };
+        return call::run(request, call, &asked, printer);
+    }
     match destination(&args)? {
         Destination::Definition(file) => write_definition(&args, file, printer),
         Destination::Engine(specs) => build_on_engine(&args, &specs, printer),
@@ -217,7 +229,8 @@ async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Pl
     }
     let (mut builder, first) = connected?;
     let workers = first.engine.workers().await.map_err(Failure::no_answer)?;
-    args.options.apply(&mut given.settings, Some(workers))?;
+    args.options
+        .apply(&mut given.settings, &args.script.args()?, Some(workers))?;
     let machine = machine(&first.engine).await?;
     let mut plan = args.script.plan_on(&machine, selection, &given.named, printer)?;
     check_options(args, &plan)?;
@@ -363,7 +376,7 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
     args.script.keep_one_platform(&mut plan, "definition", printer)?;
     plan.label(&args.outputs.labels());
     let mut settings = args.script.marshal_settings(args.local_unique.as_deref())?;
-    args.options.apply(&mut settings, None)?;
+    args.options.apply(&mut settings, &args.script.args()?, None)?;
     let mut stores = args.engine.attach.layouts()?;
     stores.extend(contexts.stores().clone());
     let pins = args

@@ -9,6 +9,7 @@ use luakit_frontend::options::{CacheImport, OptionError, Options};
 use luakit_frontend::remote::{self, Answer, Build, Job, Machine, RemoteFailure};
 use luakit_llb::Platform;
 
+use crate::engine::report;
 use crate::environment::FrontendEnvironment;
 use crate::failure::{Failure, Kind, reason};
 use crate::runtime;
@@ -34,6 +35,7 @@ async fn serve(stdio: Stdio, environment: FrontendEnvironment) -> Result<(), Fai
     let known = options.as_ref().ok();
     let setting = FrontendSetting {
         version: machine.as_ref().and_then(|machine| machine.version.clone()),
+        session: environment.session.clone(),
         cache_imports: known
             .map(|o| o.cache_imports.iter().map(cache).collect())
             .unwrap_or_default(),
@@ -69,12 +71,20 @@ async fn answer(
 ) -> Result<(), Failure> {
     let failure = match outcome {
         Ok(Answer::Built(build)) => return succeed(gateway, build).await,
+        Ok(Answer::Told(answer)) => {
+            let metadata = answer.metadata().into_iter();
+            let metadata = metadata.map(|(key, value)| (key.to_owned(), value)).collect();
+            return gateway.answer(metadata).await.map_err(no_buildkit);
+        }
         Err(failure) => failure,
     };
     let returned = match &failure {
         RemoteFailure::Told(diagnostics) => gateway.fail(diagnostics).await,
-        RemoteFailure::Host(error) => gateway.fail_by(error).await,
-        RemoteFailure::UnknownRequest(name) => gateway.fail_unknown(name).await,
+        RemoteFailure::Host { error, definitions } => match error.build_error() {
+            Some(known) => gateway.fail(report::failure(known, definitions).diagnostics()).await,
+            None => gateway.fail_by(error).await,
+        },
+        RemoteFailure::UnknownRequest(error) => gateway.fail_unknown(&error.name, &error.to_string()).await,
     };
     returned.map_err(no_buildkit)?;
     Err(Failure::several(Kind::Build, Vec::new()))

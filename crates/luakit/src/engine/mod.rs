@@ -11,6 +11,6 @@ pub(crate) mod exports;
 mod joint_index;
 mod node_events;
 pub(crate) mod nodes;
-mod report;
+pub(crate) mod report;
 
 pub(crate) use args::EngineArgs;

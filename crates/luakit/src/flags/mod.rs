@@ -7,6 +7,7 @@ pub(crate) mod build_arg;
 pub(crate) mod build_context;
 pub(crate) mod cache;
 mod cache_keys;
+pub(crate) mod call;
 pub(crate) mod duration;
 pub(crate) mod entitlement;
 mod exporter_keys;

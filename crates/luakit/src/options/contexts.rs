@@ -91,6 +91,7 @@ impl Contexts {
         Ok(NamedContext::OciLayout {
             reference: reference.with_digest(digest),
             store: name.to_owned(),
+            config: None,
         })
     }
 

@@ -9,12 +9,17 @@ mod contexts;
 pub(crate) mod epoch;
 mod run;
 
+use std::collections::BTreeMap;
+
 use luakit_buildkit::Worker;
 use luakit_frontend::plan::MarshalSettings;
 
 pub(crate) use contexts::Contexts;
 
 use crate::failure::Failure;
+
+/// The build argument that names the host that runs see, as for the Dockerfile frontend.
+const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 
 /// What changes a build without its script.
 #[derive(Debug, clap::Args)]
@@ -28,9 +33,16 @@ pub(crate) struct BuildOptions {
 }
 
 impl BuildOptions {
-    /// Adds what they say to what definitions are marshalled with. `workers` are the engine's, where there is one.
-    pub(crate) fn apply(&self, settings: &mut MarshalSettings, workers: Option<&[Worker]>) -> Result<(), Failure> {
+    /// Adds what they say to what definitions are marshalled with, and the build arguments that say more than a script
+    /// reads. `workers` are the engine's, where there is one.
+    pub(crate) fn apply(
+        &self,
+        settings: &mut MarshalSettings,
+        args: &BTreeMap<String, String>,
+        workers: Option<&[Worker]>,
+    ) -> Result<(), Failure> {
         settings.run_defaults = self.run.defaults(workers)?;
+        settings.run_defaults.hostname = args.get(HOSTNAME).filter(|name| !name.is_empty()).cloned();
         settings.no_cache = self.cache.no_cache();
         settings.resolve_mode = self.cache.resolve_mode();
         Ok(())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use luakit_diagnostic::SourceFile;
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, PlanError, Request, Selection};
 use luakit_llb::Platform;
@@ -62,6 +63,36 @@ impl ScriptArgs {
     ) -> Result<Plan, Failure> {
         self.check()?;
         let script = self.read()?;
+        let plan = self.evaluate_text(script, (machine, default), selection, contexts, print)?;
+        plan.map_err(planning_failure)
+    }
+
+    /// Evaluates the script for its platforms, or for linux/amd64: its text, and what came of it. What is odd about it
+    /// is not told.
+    pub(crate) fn evaluate_quietly(
+        &self,
+        selection: Selection<'_>,
+        contexts: &NamedContexts,
+        printer: &Printer,
+    ) -> Result<(Arc<SourceFile>, Result<Plan, PlanError>), Failure> {
+        self.check()?;
+        let script = self.read()?;
+        let file = SourceFile::new(self.script_name(), script.as_slice());
+        let (lines, platform) = (printer.clone(), Platform::linux_amd64());
+        let print: Print = Arc::new(move |line| lines.printed(line));
+        let plan = self.evaluate_text(script, (&platform, &platform), selection, contexts, print)?;
+        Ok((file, plan))
+    }
+
+    /// Evaluates the script's text on an engine whose own platform is the first, for the second.
+    fn evaluate_text(
+        &self,
+        script: Vec<u8>,
+        (machine, default): (&Platform, &Platform),
+        selection: Selection<'_>,
+        contexts: &NamedContexts,
+        print: Print,
+    ) -> Result<Result<Plan, PlanError>, Failure> {
         let loader = DirLoader::open(Some(&self.script_dir()), Some(self.context_dir()?))
             .map_err(|e| Failure::usage(format!("can't open the context: {}", reason(&e))))?;
         let request = Request {
@@ -77,7 +108,7 @@ impl ScriptArgs {
             default_platform: default.clone(),
             build_platform: machine.clone(),
         };
-        Plan::evaluate(&request).map_err(planning_failure)
+        Ok(Plan::evaluate(&request))
     }
 
     /// A definition is for one platform, and so is its graph. Of several that the script exports, and none asked for,

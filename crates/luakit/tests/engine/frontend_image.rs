@@ -5,7 +5,8 @@
 //! libraries that it needs beside it.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -80,16 +81,17 @@ fn build(bench: &Workbench, context: &Path, args: &[&str]) {
     succeeded("luakit build dist/frontend.lua", &command.output().unwrap());
 }
 
-/// Two times of day, two folders, two modes of what lies around: one image.
+/// Two times of day, two folders, two umasks: one image.
 #[test]
 fn one_binary_makes_one_image() {
     let bench = Workbench::new();
-    let image = |name: &str, extra: &[&str]| {
+    let image = |name: &str, mode: u32, extra: &[&str]| {
         let context = bench.path(name);
         fs::create_dir_all(context.join(DIRECTORY)).unwrap();
         fs::create_dir_all(context.join("linux/arm64")).unwrap();
         fs::write(context.join(DIRECTORY).join("luakit"), "a binary").unwrap();
         fs::write(context.join("linux/arm64/luakit"), "another one").unwrap();
+        fs::set_permissions(context.join(DIRECTORY).join("luakit"), Permissions::from_mode(mode)).unwrap();
         fs::write(context.join(name), "not for the image").unwrap();
         let archive = bench.path(&format!("{name}.tar"));
         let output = format!("type=oci,dest={},rewrite-timestamp=true", archive.display());
@@ -97,9 +99,9 @@ fn one_binary_makes_one_image() {
         Archive::open(&archive).unwrap()
     };
     let both = ["--platform", "linux/amd64,linux/arm64"];
-    let first = image("first", &both);
+    let first = image("first", 0o755, &both);
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    let second = image("longer-second", &[&["--no-cache"], both.as_slice()].concat());
+    let second = image("longer-second", 0o600, &[&["--no-cache"], both.as_slice()].concat());
     let digest = |archive: &Archive| archive.json("index.json").unwrap()["manifests"][0]["digest"].clone();
     assert_eq!(digest(&first), digest(&second));
 

@@ -65,6 +65,16 @@ impl Server {
             tagged,
         }
     }
+
+    /// Adds files to the branch `main`.
+    pub(crate) fn commit(&self, bench: &Workbench, files: &[(&str, &str)]) {
+        let work = bench.path("git").join("project");
+        for (path, text) in files {
+            fs::write(work.join(path), text).unwrap();
+        }
+        git(bench, &work, &["add", "."]);
+        git(bench, &work, &["commit", "--quiet", "-m", "More"]);
+    }
 }
 
 impl Drop for Server {

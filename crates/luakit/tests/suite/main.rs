@@ -8,6 +8,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod calls;
 mod determinism;
 mod documents;
 mod golden;

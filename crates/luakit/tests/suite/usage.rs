@@ -16,6 +16,7 @@ fn help_of_every_command() {
         "validate",
         "lock",
         "engines",
+        "frontend",
         "version",
         "completions",
     ] {
@@ -295,4 +296,17 @@ fn validate_tells_targets_and_arguments() {
     base: linux/amd64, 1 op
     --arg VERSION = 1.0: what is built
     ");
+}
+
+#[test]
+fn runs_are_told_their_hosts_name_by_an_argument() {
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let argument = [
+        "build",
+        "--resolve=never",
+        "--arg",
+        "BUILDKIT_SANDBOX_HOSTNAME=builder.here",
+    ];
+    let definition = project.run(&argument).success();
+    assert!(definition.windows(12).any(|bytes| bytes == b"builder.here"));
 }

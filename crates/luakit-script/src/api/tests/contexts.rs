@@ -86,6 +86,7 @@ fn each_kind_takes_the_place_of_both() {
         NamedContext::OciLayout {
             reference: format!("app@{digest}").parse().unwrap(),
             store: "app".to_owned(),
+            config: None,
         },
         NamedContext::Input {
             definition: definition(),

@@ -237,7 +237,7 @@ fn everything_is_read_only() {
         read-only: can't set `x`: bk.json is read-only
     (function() bk.args.A = 1 end)()
         read-only: can't set `A`: bk.args is read-only
-        hint: arguments are given with `--arg NAME=VALUE`
+        hint: arguments are given with `--build-arg NAME=VALUE`
     (function() s.x = 1 end)()
         read-only: can't set `x`: a state is read-only
         hint: every method returns another state; keep that

@@ -185,11 +185,11 @@ bk.toml.encode({ 1 })
         wrong-type: argument 2 (default) of bk.arg() must be a string or a number, got table
     bk.arg("A", { required = true })
         missing-build-argument: build argument `A` is required, and not given
-        hint: give it with `--arg A=…`
+        hint: give it with `--build-arg A=…`
     bk.arg("A", { required = true, description = "the version" })
         missing-build-argument: build argument `A` is required, and not given
         note: `A` is the version
-        hint: give it with `--arg A=…`
+        hint: give it with `--build-arg A=…`
     bk.arg("A", "x", { required = true })
         bad-value: required is pointless beside the default "x"
         hint: leave one out

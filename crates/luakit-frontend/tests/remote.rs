@@ -1,0 +1,267 @@
+//! A frontend on an engine that is made up: what it asks for, what it answers, what it tells the user.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use luakit_diagnostic::{Diagnostic, render_without_source};
+use luakit_frontend::host::{Entry, EntryKind, Host};
+use luakit_frontend::options::Options;
+use luakit_frontend::remote::{Answer, Job, RemoteFailure, build};
+use luakit_frontend::resolve::{ImageResolver, ResolveError};
+use luakit_frontend::{Output, Solver};
+use luakit_llb::{Definition, Platform, Reference, ResolvedImage};
+use luakit_proto::{Message as _, map, pb};
+
+/// An engine where every result holds the same files, and that remembers what it is asked.
+#[derive(Clone, Default)]
+struct Engine {
+    /// By path; links have a `->` before what they say.
+    files: Arc<BTreeMap<String, String>>,
+    asked: Arc<Mutex<Vec<String>>>,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refused(String);
+
+impl Engine {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let files = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        Self {
+            files: Arc::new(files.collect()),
+            ..Self::default()
+        }
+    }
+
+    fn asked(&self) -> String {
+        self.asked.lock().unwrap().join("\n")
+    }
+
+    fn told(&self) -> String {
+        self.told.lock().unwrap().join("\n")
+    }
+}
+
+/// The sources of a definition, with what is asked of them, and what steps are called.
+fn sources(definition: &Definition) -> Vec<String> {
+    let message = definition.message();
+    let names: Vec<String> = message
+        .metadata
+        .iter()
+        .filter_map(|entry| map::map(entry.value.clone()?.description).remove("llb.customname"))
+        .collect();
+    let ops = message.def.iter().map(|op| pb::Op::decode(op.as_slice()).unwrap());
+    let told = ops.filter_map(|op| match op.op? {
+        pb::op::Op::Source(source) => {
+            let attrs: Vec<String> = map::map(source.attrs)
+                .into_iter()
+                .map(|(key, value)| format!(" {key}={value}"))
+                .collect();
+            Some(format!(
+                "{}{} ({})",
+                source.identifier,
+                attrs.concat(),
+                names.join(", ")
+            ))
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+impl ImageResolver for Engine {
+    async fn resolve(&self, reference: &Reference, platforms: &[Platform]) -> Vec<Result<ResolvedImage, ResolveError>> {
+        self.asked.lock().unwrap().push(format!("image {reference}"));
+        let config = |platform: &Platform| {
+            let json = format!(r#"{{"os":"{}","architecture":"{}"}}"#, platform.os(), platform.arch());
+            Ok(ResolvedImage {
+                digest: None,
+                config: json.into_bytes(),
+            })
+        };
+        platforms.iter().map(config).collect()
+    }
+}
+
+impl Solver for Engine {
+    type Ref = ();
+    type Error = Refused;
+
+    async fn solve(&self, definitions: Vec<Definition>) -> Result<Vec<()>, Refused> {
+        self.asked.lock().unwrap().extend(definitions.iter().flat_map(sources));
+        Ok(definitions.iter().map(|_| ()).collect())
+    }
+}
+
+impl Host for Engine {
+    async fn read_file(&self, (): &(), path: &str, limit: u64) -> Result<Vec<u8>, Refused> {
+        let text = self
+            .files
+            .get(path)
+            .ok_or_else(|| Refused(format!("{path}: no such file")))?;
+        Ok(text.bytes().take(usize::try_from(limit).unwrap()).collect())
+    }
+
+    async fn read_dir(&self, (): &(), path: &str) -> Result<Vec<Entry>, Refused> {
+        let base = format!("{}/", path.trim_end_matches('/'));
+        let mut entries = BTreeMap::new();
+        for (file, text) in &*self.files {
+            let Some(rest) = file.strip_prefix(&base) else { continue };
+            let (name, kind) = match (rest.split_once('/'), text.strip_prefix("->")) {
+                (Some((name, _)), _) => (name, EntryKind::Directory),
+                (None, Some(target)) => (rest, EntryKind::Link(target.to_owned())),
+                (None, None) => (rest, EntryKind::File),
+            };
+            entries.insert(name.to_owned(), kind);
+        }
+        if entries.is_empty() && path != "/" {
+            return Err(Refused(format!("{path}: no such directory")));
+        }
+        Ok(entries.into_iter().map(|(name, kind)| Entry { name, kind }).collect())
+    }
+
+    async fn layout_config(
+        &self,
+        store: &str,
+        image: &Reference,
+        platform: &Platform,
+        _: &str,
+    ) -> Result<Vec<u8>, Refused> {
+        self.asked
+            .lock()
+            .unwrap()
+            .push(format!("{image} of {store} for {platform}"));
+        Ok(br#"{"config":{"Env":["OF=layout"]}}"#.to_vec())
+    }
+
+    async fn inputs(&self) -> Result<BTreeMap<String, Definition>, Refused> {
+        Ok(BTreeMap::new())
+    }
+
+    async fn warn(&self, vertex: &str, warning: &Diagnostic) {
+        assert!(vertex.starts_with("sha256:"), "{vertex}");
+        self.told.lock().unwrap().push(render_without_source(warning));
+    }
+}
+
+fn job(options: &[(&str, &str)]) -> Job {
+    let options = options
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    Job {
+        options: Options::parse(&options.collect()).unwrap(),
+        session: "session".to_owned(),
+        machine: Platform::linux_amd64(),
+    }
+}
+
+async fn built(engine: &Engine, options: &[(&str, &str)]) -> Result<Vec<Output>, String> {
+    match build(engine, job(options)).await {
+        Ok(Answer::Built(build)) => Ok(build.outputs.into_iter().map(|(output, ())| output).collect()),
+        Ok(other) => Err(format!("{other:?}")),
+        Err(RemoteFailure::Told(told)) => Err(told.iter().map(render_without_source).collect::<Vec<_>>().join("\n")),
+        Err(other) => Err(format!("{other:?}")),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clients_directories_are_asked_for_what_is_needed() {
+    let script = r#"
+        local lib = require("libs.lib")
+        print("read", bk.read_file("a.txt"))
+        bk.glob("src/*.go")
+        bk.export(bk.image("alpine"):copy(bk.local_("context", { exclude = { "own" } }), ".", "/"), { labels = lib })"#;
+    let engine = Engine::new(&[
+        ("/build.lua", script),
+        ("/libs/lib.lua", "return { from = 'a module' }"),
+        ("/a.txt", "text"),
+        ("/.dockerignore", "*.log\n"),
+    ]);
+    let options = [
+        ("label:given", "too"),
+        ("build-arg:ODD", "1"),
+        ("local-sessionid:context", "other"),
+    ];
+    let outputs = built(&engine, &options).await.unwrap();
+    assert_eq!(outputs.len(), 1);
+    let config = String::from_utf8(outputs[0].config.clone()).unwrap();
+    assert!(
+        config.contains(r#""Labels":{"from":"a module","given":"too"}"#),
+        "{config}"
+    );
+    insta::assert_snapshot!(engine.asked(), @"");
+    insta::assert_snapshot!(engine.told(), @"");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_lead_nowhere_outside() {
+    let script = r#"
+        for _, path in { "inside", "through/file", "loop", "up", "absolute", "dir/../../x", "dir/none/x", "file/x" } do
+            local ok, said = pcall(bk.read_file, path)
+            print(path, ok, said)
+        end
+        print(bk.exists("dir"), bk.exists("dir/."), bk.exists("none"), table.concat(bk.glob("**/file"), " "))
+        bk.export(bk.scratch())"#;
+    let engine = Engine::new(&[
+        ("/sub/build.lua", script),
+        ("/file", "secret"),
+        ("/sub/file", "kept"),
+        ("/sub/dir/file", "deep"),
+        ("/sub/inside", "->dir/../file"),
+        ("/sub/through", "->./dir"),
+        ("/sub/loop", "->loop"),
+        ("/sub/up", "->../file"),
+        ("/sub/absolute", "->/file"),
+    ]);
+    let url = "https://example.com/a.git#main";
+    let outputs = built(
+        &engine,
+        &[
+            ("context", url),
+            ("filename", "sub/build.lua"),
+            ("contextsubdir", "sub"),
+        ],
+    )
+    .await;
+    assert_eq!(outputs.unwrap().len(), 1);
+    insta::assert_snapshot!(engine.asked(), @"");
+    insta::assert_snapshot!(engine.told(), @"");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_download_that_is_no_archive_is_the_script() {
+    let engine = Engine::new(&[("/context", "bk.export(bk.local_('context'))")]);
+    let outputs = built(&engine, &[("context", "https://example.com/build.lua")]).await;
+    assert_eq!(outputs.unwrap().len(), 1);
+    insta::assert_snapshot!(engine.asked(), @"");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong() {
+    let none = Engine::new(&[]);
+    let cases = [
+        built(&none, &[]).await,
+        built(&none, &[("filename", "../build.lua")]).await,
+        built(&Engine::new(&[("/build.lua", "->/etc/passwd")]), &[]).await,
+        built(&Engine::new(&[("/build.lua/x", "")]), &[]).await,
+        built(
+            &Engine::new(&[("/build.lua", "bk.export(bk.scratch(), { name = 'a' })")]),
+            &[("target", "b")],
+        )
+        .await,
+        built(&Engine::new(&[("/build.lua", "")]), &[("context:x", "input:y")]).await,
+        built(
+            &Engine::new(&[
+                ("/build.lua", "bk.export(bk.scratch())"),
+                ("/luakit.lock", "version = 2"),
+            ]),
+            &[],
+        )
+        .await,
+    ];
+    let told: Vec<String> = cases.into_iter().map(Result::unwrap_err).collect();
+    insta::assert_snapshot!(told.join("\n"), @"");
+}

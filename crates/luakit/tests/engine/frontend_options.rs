@@ -1,0 +1,210 @@
+//! What `docker buildx build` passes to the frontend: arguments, targets, platforms, run options, secrets, agents.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use luakit_testkit::image::Archive;
+use serde_json::Value;
+
+use crate::frontend::Docker;
+use crate::workbench::{platform_of, stderr_of, succeeded};
+
+const TARGETS: &str = r#"
+local version = bk.arg("VERSION", "1")
+local base = bk.image("alpine:3.19")
+for _, name in { "one", "two" } do
+    bk.export(base:run("echo " .. name .. " " .. version .. " > /said"), { name = name })
+end"#;
+
+#[test]
+fn arguments_and_targets() {
+    let docker = Docker::new();
+    let project = docker.project(TARGETS, &[]);
+    let files = docker.files(&project, &["--target=two", "--build-arg=VERSION=3"]);
+    assert_eq!(files.get("/said").unwrap().text().unwrap(), "two 3\n");
+    let said = docker.says(
+        &project,
+        &["--target=one", "--build-arg=VERSOIN=3", "--no-cache-filter=one"],
+    );
+    assert!(
+        said.contains("`VERSOIN` is given, and the script never reads it; did you mean `VERSION`?"),
+        "{said}"
+    );
+    for (args, message) in [
+        (
+            vec!["--target=tow"],
+            "the script has no target `tow`\nhint: did you mean `two`?",
+        ),
+        (
+            vec![],
+            "the script has several targets and no default one\nhint: choose one with `--target`: `one`, `two`",
+        ),
+        (
+            vec!["--target=one", "--no-cache-filter=three"],
+            "no target `three` whose cache could be left out",
+        ),
+    ] {
+        let output = docker.build(&project, &args);
+        let said = stderr_of(&output);
+        assert!(!output.status.success() && said.contains(message), "{said}");
+    }
+}
+
+#[test]
+fn several_platforms_make_an_index() {
+    let docker = Docker::new();
+    let script = "bk.export(bk.image(\"alpine:3.19\"):run(\"uname -m > /machine\"))";
+    let project = docker.project(script, &[]);
+    let images = |args: &[&str]| {
+        let file = docker.bench.path("image.tar");
+        let spec = format!("type=oci,dest={}", file.display());
+        docker.says(&project, &[args, &["--provenance=false", "-o", &spec]].concat());
+        let archive = Archive::open(&file).unwrap();
+        let images = archive.images().unwrap();
+        let told = images.iter().map(|image| {
+            let machine = image.root().unwrap().get("/machine").unwrap().text().unwrap();
+            format!("{} {}", platform_of(&image.descriptor["platform"]), machine.trim())
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        images(&["--platform=linux/arm64,linux/amd64"]),
+        ["linux/arm64 aarch64", "linux/amd64 x86_64"]
+    );
+    assert_eq!(images(&["--platform=linux/arm64"]), ["linux/arm64 aarch64"]);
+    assert_eq!(images(&["--build-arg=BUILDKIT_MULTI_PLATFORM=1"]).len(), 1);
+}
+
+#[test]
+fn run_options_secrets_and_agents() {
+    let docker = Docker::new();
+    let script = r#"
+        local said = bk.image("alpine:3.19"):run([[
+            cat /run/secrets/token > /said; grep my-host /etc/hosts >> /said
+            ulimit -n >> /said; hostname >> /said; df -m /dev/shm | tail -1 | awk '{ print $2 }' >> /said
+            test -S "$SSH_AUTH_SOCK" && echo agent >> /said
+        ]], { mounts = { bk.secret("/run/secrets/token", { id = "token" }), bk.ssh() } })
+        bk.export(said)"#;
+    let project = docker.project(script, &[("token", "secret\n")]);
+    let key = docker.bench.path("key");
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(&key)
+        .output();
+    succeeded("ssh-keygen", &made.unwrap());
+    let agent = format!("--ssh=default={}", key.display());
+    let files = docker.files(
+        &project,
+        &[
+            "--secret=id=token,src=token",
+            &agent,
+            "--add-host=my-host:10.9.8.7",
+            "--ulimit=nofile=77:88",
+            "--shm-size=12m",
+            "--build-arg=BUILDKIT_SANDBOX_HOSTNAME=boxy",
+        ],
+    );
+    let said = files.get("/said").unwrap().text().unwrap();
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(said, "secret 10.9.8.7 my-host 77 boxy 12 agent");
+    let output = docker.build(&project, &[&agent]);
+    assert!(
+        stderr_of(&output).contains("secret token: not found"),
+        "{}",
+        stderr_of(&output)
+    );
+}
+
+#[test]
+fn an_option_that_makes_no_sense_is_an_error() {
+    let docker = Docker::new();
+    let project = docker.project("bk.export(bk.scratch())", &[]);
+    for (args, message) in [
+        (["--build-arg=SOURCE_DATE_EPOCH=yesterday"], "SOURCE_DATE_EPOCH"),
+        (
+            ["--build-arg=BUILDKIT_MULTI_PLATFORM=perhaps"],
+            "BUILDKIT_MULTI_PLATFORM",
+        ),
+    ] {
+        let output = docker.build(&project, &args);
+        let said = stderr_of(&output);
+        assert!(!output.status.success() && said.contains(message), "{said}");
+    }
+}
+
+#[test]
+fn one_time_for_everything() {
+    let docker = Docker::new();
+    let project = docker.project("bk.export(bk.scratch():mkfile(\"/a\", \"a\"))", &[]);
+    let file = docker.bench.path("image.tar");
+    let spec = format!("type=oci,dest={},rewrite-timestamp=true", file.display());
+    docker.says(
+        &project,
+        &[
+            "--build-arg=SOURCE_DATE_EPOCH=1000000000",
+            "--provenance=false",
+            "-o",
+            &spec,
+        ],
+    );
+    let archive = Archive::open(&file).unwrap();
+    let images = archive.images().unwrap();
+    assert_eq!(images[0].config["created"], "2001-09-09T01:46:40Z");
+}
+
+/// The runnable patterns, as `luakit build` and as `docker buildx build` make them: what can differ is when a step ran,
+/// and that the engine remembers.
+#[test]
+fn patterns_give_the_same_images_as_the_command_line() {
+    let docker = Docker::new();
+    let patterns = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/patterns");
+    let mut compared = 0;
+    for item in fs::read_dir(patterns).unwrap() {
+        let folder = item.unwrap().path();
+        if !folder.join("expect.toml").exists() {
+            continue;
+        }
+        let expectations: toml::Table = fs::read_to_string(folder.join("expect.toml")).unwrap().parse().unwrap();
+        for build in expectations["build"].as_array().unwrap() {
+            let args = build.get("args").and_then(toml::Value::as_array);
+            let args: Vec<&str> = args.into_iter().flatten().filter_map(toml::Value::as_str).collect();
+            same_image(&docker, &folder, &args);
+            compared += 1;
+        }
+    }
+    assert!(compared > 20, "{compared}");
+}
+
+fn same_image(docker: &Docker, folder: &Path, args: &[&str]) {
+    let name = format!("{} {}", folder.file_name().unwrap().to_string_lossy(), args.join(" "));
+    let [ours, theirs] = ["ours.tar", "theirs.tar"].map(|name| docker.bench.path(name));
+    let spec = |file: &Path| format!("type=oci,dest={}", file.display());
+    let mut command = docker.bench.luakit(folder);
+    command
+        .args(["build", "build.lua", "-o", &spec(&ours), "--provenance=false"])
+        .args(args);
+    succeeded(&name, &command.output().unwrap());
+    let syntax = format!("BUILDKIT_SYNTAX={}", docker.image);
+    // The same flags but for one spelling.
+    let args: Vec<String> = args.iter().map(|arg| arg.replace("--arg", "--build-arg")).collect();
+    let mut all: Vec<&str> = vec!["--build-arg", &syntax, "--provenance=false"];
+    all.extend(args.iter().map(String::as_str));
+    let to = spec(&theirs);
+    all.extend(["-o", &to]);
+    let said = docker.says(folder, &all);
+    assert!(!said.contains("BUILDKIT_SYNTAX` is given"), "{said}");
+    let told = [ours, theirs].map(|file| {
+        let archive = Archive::open(&file).unwrap();
+        let images = archive.images().unwrap();
+        let parts = |image: &luakit_testkit::image::Image<'_>| -> Value {
+            serde_json::json!({
+                "config": image.config["config"],
+                "platform": platform_of(&image.config),
+                "layers": image.diff_ids(),
+            })
+        };
+        images.iter().map(parts).collect::<Vec<_>>()
+    });
+    assert_eq!(told[0], told[1], "{name}");
+}

@@ -1,0 +1,31 @@
+//! A frontend's options: whatever they are, they are read or refused.
+//!
+//! An input is text, an option a line: its name, `=`, its value.
+
+#![no_main]
+
+use std::collections::BTreeMap;
+
+use libfuzzer_sys::fuzz_target;
+use luakit_frontend::options::Options;
+
+fuzz_target!(|data: &[u8]| {
+    let text = String::from_utf8_lossy(data);
+    let lines = text.split('\n').map(|line| line.split_once('=').unwrap_or((line, "")));
+    let given: BTreeMap<String, String> = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    match Options::parse(&given) {
+        Ok(options) => {
+            let _settings = options.marshal_settings();
+            for platform in &options.platforms {
+                let names = options.contexts.for_platform(platform).map(|named| &named.name);
+                let mut names: Vec<&String> = names.collect();
+                let count = names.len();
+                names.dedup();
+                assert_eq!(names.len(), count, "a name stands for one thing on a platform");
+            }
+        }
+        Err(error) => {
+            let _told = (error.to_string(), error.hint());
+        }
+    }
+});
