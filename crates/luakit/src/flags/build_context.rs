@@ -107,15 +107,17 @@ mod tests {
             Err(error) => format!("{text} -> {error}"),
         });
         insta::assert_snapshot!(said.join("\n"), @r#"
-        src=../src -> src Dir("../src")
-        docker.io/library/alpine:latest=dir -> alpine Dir("dir")
-        alpine:3.19=docker-image://alpine:3.20 -> alpine:3.19 Image(Reference { domain: "docker.io", path: "library/alpine", tag: Some("3.20"), digest: None })
+        src=../src -> src directory ../src
+        docker.io/library/alpine:latest=dir -> alpine directory dir
+        alpine:3.19=docker-image://alpine:3.20 -> alpine:3.19 image docker.io/library/alpine:3.20
         base=docker-image://scratch -> base Scratch
-        base=oci-layout://out -> base OciLayout { dir: "out", tag: None, digest: None }
-        base=oci-layout://out:v1 -> base OciLayout { dir: "out", tag: Some("v1"), digest: None }
-        base=oci-layout://out@DIGEST -> base OciLayout { dir: "out", tag: None, digest: Some(ImageDigest("sha256:1…")) }
-        src=https://github.com/moby/buildkit.git#v0.12:docs -> src Git { url: "https://github.com/moby/buildkit.git", reference: Some("v0.12"), subdir: Some("docs") }
-        src=git@github.com:moby/buildkit -> src Git { url: "git@github.com:moby/buildkit", reference: None, subdir: None }
+        base=oci-layout://out -> base OciLayout { store: "out", tag: None, digest: None }
+        base=oci-layout://out:v1 -> base OciLayout { store: "out", tag: Some("v1"), digest: None }
+        base=oci-layout://out@DIGEST -> base OciLayout { store: "out", tag: None, digest: Some(ImageDigest("sha256:1…")) }
+        src=https://github.com/moby/buildkit.git#v0.12:docs -> src git https://github.com/moby/buildkit.git Some("v0.12") Some("docs")
+        src=https://github.com/moby/buildkit.git?tag=v0.12&subdir=docs -> src git https://github.com/moby/buildkit.git Some("refs/tags/v0.12") Some("docs")
+        src=https://github.com/moby/buildkit.git?tga=v0.12 -> unknown key `tga` in the URL's query; did you mean `tag`?
+        src=git@github.com:moby/buildkit -> src git git@github.com:moby/buildkit None None
         src=https://example.com/x.tar.gz -> src Http("https://example.com/x.tar.gz")
         src -> it must be NAME=VALUE
         src= -> it must be NAME=VALUE
