@@ -19,6 +19,7 @@ bk.export(root, {
             "moby.buildkit.frontend.inputs",
             "moby.buildkit.frontend.subrequests",
             "moby.buildkit.frontend.contexts",
+            "moby.buildkit.frontend.gitquerystring",
         }, ","),
         ["org.opencontainers.image.title"] = "luakit",
         ["org.opencontainers.image.description"] = "Container images described in Lua, built by BuildKit",
