@@ -79,7 +79,6 @@ pub struct LocalSource {
 /// `bk.git`.
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of BuildKit's own")]
 #[derive(Debug, Clone, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct GitSource {
     /// The remote as given, with any `#ref:subdir` taken off.
     pub url: String,
