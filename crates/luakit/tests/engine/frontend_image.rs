@@ -95,7 +95,7 @@ fn one_binary_makes_one_image() {
         fs::set_permissions(context.join(DIRECTORY).join("luakit"), Permissions::from_mode(mode)).unwrap();
         fs::write(context.join(name), "not for the image").unwrap();
         let archive = bench.path(&format!("{name}.tar"));
-        let output = format!("type=oci,dest={},rewrite-timestamp=true", archive.display());
+        let output = format!("type=oci,dest={}", archive.display());
         build(&bench, &context, &[&["-o", output.as_str()], extra].concat());
         Archive::open(&archive).unwrap()
     };
