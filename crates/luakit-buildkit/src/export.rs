@@ -145,6 +145,11 @@ impl Prepared {
         })
     }
 
+    /// The files that are written: where, and meanwhile where.
+    pub(crate) fn written(&self) -> Vec<PathBuf> {
+        self.files.iter().flat_map(|(_, file)| file.places()).collect()
+    }
+
     /// Puts the files in their places, and notes in a layout's index what `response` says is there.
     pub(crate) fn commit(self, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
         for target in self.targets.values() {

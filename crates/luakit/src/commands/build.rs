@@ -138,7 +138,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         let (loading, by_digest) = loading(specs, &mut given, &planned).await?;
         let environment = given.environment.clone();
         let settings = std::mem::take(&mut given.settings);
-        let request = request(args, given, &mut planned)?;
+        let mut request = request(args, given, &mut planned)?;
         for part in &planned.parts {
             demands::check(&part.engine, &request, &part.platforms).await?;
         }
@@ -158,6 +158,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
                 registries.registry_with_insecure(&environment, insecure)
             };
             let results = results.open()?;
+            request.written = results.places();
             let response = nodes::build(plans, request, registry, &settings, progress, printer).await?;
             return results.write(&response, true, printer);
         }
@@ -166,6 +167,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             demands::warn_ignored(&part.engine, &request.exports, printer);
             demands::warn_unstored(&part.engine, workers, &request.exports, printer);
             let results = results.open()?;
+            request.written = results.places();
             let response = build::plan(&part.engine, request, &job, loading, &settings, progress, printer).await?;
             results.write(&response, by_digest, printer)?;
         }

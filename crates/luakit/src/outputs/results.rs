@@ -93,6 +93,12 @@ impl Results {
 }
 
 impl OpenResults {
+    /// The files, and what they are until they are whole.
+    pub(crate) fn places(&self) -> Vec<PathBuf> {
+        let files = self.metadata.iter().chain(&self.id);
+        files.flat_map(|(_, file)| file.places()).collect()
+    }
+
     /// Writes what `response` says; of the image's ids, that of a store that goes by the digests of manifests, or of
     /// configs.
     pub(crate) fn write(self, response: &BuildResponse, by_digest: bool, printer: &Printer) -> Result<(), Failure> {

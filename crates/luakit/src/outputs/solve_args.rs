@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use luakit_buildkit::CacheEntry;
+use luakit_buildkit::{CacheEntry, real_path};
 
 use super::Results;
 use super::caches::{self, CacheEntries};
@@ -132,6 +132,11 @@ impl SolveArgs {
             Some(file) => output_file::write(file, id.as_bytes()),
             None => Ok(()),
         }
+    }
+
+    /// The file of [`SolveArgs::write_reference`], which is none of the build's input.
+    pub(crate) fn reference_place(&self) -> Option<PathBuf> {
+        self.ref_file.as_deref().map(real_path)
     }
 
     /// The time that is given for the result: of several, the last.
