@@ -128,7 +128,7 @@ impl Prepared {
         let (name, writer): (_, Box<dyn Write + Send>) = match output {
             FileOutput::Stream { name, writer } => (name, writer),
             FileOutput::Path(path) | FileOutput::Layout(path) => {
-                let failed = |source| BuildError::Output {
+                let failed = |source| BuildError::Unwritable {
                     path: path.clone(),
                     source,
                 };

@@ -126,7 +126,7 @@ fn forget(path: &Path) -> Result<(), Failure> {
 
 fn open(path: &Path) -> Result<(PathBuf, OutputFile), Failure> {
     let file = OutputFile::create(path);
-    let file = file.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
+    let file = file.map_err(|e| Failure::unwritable(path, &e))?;
     Ok((path.to_owned(), file))
 }
 
