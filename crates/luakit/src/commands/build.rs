@@ -269,6 +269,7 @@ async fn loading(
     let (exports, environment) = (&mut given.exports, &given.environment);
     let asked = given.wanted.is_asked_for();
     let loading = outputs::loading(exports, specs, &part.engine, count, asked, environment).await?;
+    exports::merge(exports)?;
     let by_digest = match &loading {
         Some(loading) => loading.by_digest,
         None => is_known_by_digest(part.engine.docker_store(), exports),
