@@ -146,6 +146,7 @@ impl OutputArgs {
         for (flag, entries) in [(from, &entries.imports), (to, &entries.exports)] {
             caches::warn_without_credentials(flag, entries, environment.aws_profile.as_deref(), printer);
         }
+        caches::warn_missing(from, &entries, printer);
         Ok(entries)
     }
 

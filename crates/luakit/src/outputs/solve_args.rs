@@ -163,7 +163,9 @@ impl SolveArgs {
         for (flag, entries) in [(from, &imports), (to, &exports)] {
             caches::warn_without_credentials(flag, entries, environment.aws_profile.as_deref(), printer);
         }
-        Ok(CacheEntries { imports, exports })
+        let entries = CacheEntries { imports, exports };
+        caches::warn_missing(from, &entries, printer);
+        Ok(entries)
     }
 
     /// The file that is written at the end.
