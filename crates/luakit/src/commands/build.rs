@@ -222,8 +222,8 @@ struct Planned {
 
 /// Evaluates the script for the engine that is found, asks for what it needs to be allowed, and divides it among nodes.
 async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Planned, Failure> {
-    let (selection, platforms) = (selection(args), &args.script.platform);
-    let connected = connect::builder(&args.engine.choice, platforms, &given.environment, printer).await;
+    let (selection, platforms) = (selection(args), args.script.named_platforms());
+    let connected = connect::builder(&args.engine.choice, &platforms, &given.environment, printer).await;
     if connected.is_err() {
         // What is wrong with the script is the user's to mend first.
         args.script

@@ -56,6 +56,12 @@ impl EngineChoice {
     fn tls(&self) -> Result<Option<TlsSettings>, Failure> {
         if let Some(dir) = &self.tlsdir {
             return Ok(Some(TlsSettings {
+            if !dir.is_dir() {
+                return Err(Failure::usage(format!(
+                    "there is no directory `{}`, given with `--tlsdir`",
+                    dir.display()
+                )));
+            }
                 trust: Trust::Only(one_of(dir, ["ca.pem", "ca.crt"])?),
                 identity: Some(Identity {
                     cert: one_of(dir, ["cert.pem", "tls.crt"])?,

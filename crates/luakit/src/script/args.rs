@@ -125,6 +125,15 @@ impl ScriptArgs {
         Ok(args)
     }
 
+    /// The platforms that are asked for whatever engine builds.
+    pub(crate) fn named_platforms(&self) -> Vec<Platform> {
+        let named = self.platform.iter().filter_map(|wanted| match wanted {
+            platform::Wanted::Local => None,
+            platform::Wanted::Exactly(platform) => Some(platform.clone()),
+        });
+        named.collect()
+    }
+
     /// What the script may use up.
     pub(crate) fn limits(&self) -> Limits {
         Limits {

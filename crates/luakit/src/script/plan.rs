@@ -104,7 +104,7 @@ impl ScriptArgs {
             limits: self.limits(),
             print,
             selection,
-            platforms: self.platform.clone(),
+            platforms: self.platform.iter().map(|wanted| wanted.on(default)).collect(),
             default_platform: default.clone(),
             build_platform: machine.clone(),
         };
