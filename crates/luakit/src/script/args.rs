@@ -36,11 +36,11 @@ pub(crate) struct ScriptArgs {
         value_name = "NAME[=VALUE]",
         value_parser = build_arg::parse
     )]
-    arg: Vec<(String, Option<String>)>,
-    /// Platforms, separated by commas: a build takes several, a definition or a graph holds one [default: the script's
-    /// own, else the engine's, else linux/amd64]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = platform::parse)]
-    pub(crate) platform: Vec<Platform>,
+    pub(super) arg: Vec<(String, Option<String>)>,
+    /// Platforms, separated by commas: a build takes several, a definition or a graph holds one; `local` is the engine's
+    /// [default: the script's own, else the engine's, else linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = platform::wanted)]
+    pub(super) platform: Vec<platform::Wanted>,
     /// Stop the script after this time, as `30s`, `2m` or seconds
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     timeout: Duration,
