@@ -32,13 +32,6 @@ use crate::script::{ScriptArgs, local_unique, planning_failure};
 /// Build a script; without a destination, write its definition for `luakit solve` or `buildctl build`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    script: ScriptArgs,
-    /// Build this target; without it, the export without a name, or the only one
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
-    #[command(flatten)]
-    resolution: ResolutionArgs,
     /// Write the definition to FILE instead of stdout. Or build, and put the result into `type=local,dest=DIR`,
     /// `type=tar|oci,dest=FILE` (`-` or nothing is stdout), `type=docker` (Docker's store, or `dest=FILE`),
     /// `type=image,name=NAME` (the engine's store), `type=registry,name=NAME` or `type=cacheonly`
@@ -48,16 +41,23 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
     #[command(flatten)]
+    outputs: OutputArgs,
+    /// Build this target; without it, the export without a name, or the only one
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    #[command(flatten)]
+    script: ScriptArgs,
+    #[command(flatten)]
     call: CallArgs,
     #[command(flatten)]
-    outputs: OutputArgs,
-    #[command(flatten)]
     options: BuildOptions,
+    #[command(flatten)]
+    resolution: ResolutionArgs,
     #[command(flatten)]
     engine: EngineArgs,
     /// What tells this build's local directories from those of others on an engine [default: derived from the
     /// context's path]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = "Inputs")]
     local_unique: Option<String>,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     no_frontend: bool,
     /// Run every step, whatever the engine remembers of it
-    #[arg(long)]
+    #[arg(long, help_heading = "Cache")]
     no_cache: bool,
     #[command(flatten)]
     outputs: SolveArgs,

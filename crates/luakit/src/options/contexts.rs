@@ -15,6 +15,7 @@ use crate::script::ignore_patterns;
 
 /// What takes the place of images and directories.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Inputs")]
 pub(super) struct ContextArgs {
     /// Build with VALUE where the script names the image or the local directory NAME: a directory,
     /// `docker-image://REF`, `oci-layout://DIR[:TAG][@DIGEST]`, or the URL of a git repository or a file

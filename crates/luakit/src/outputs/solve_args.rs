@@ -24,20 +24,20 @@ const EPOCH: &str = "build-arg:SOURCE_DATE_EPOCH";
 #[derive(Debug, clap::Args)]
 pub(crate) struct SolveArgs {
     /// Keep the build's cache there: `type=registry|local|inline|gha|s3|azblob,…`, or a reference
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Cache")]
     export_cache: Vec<String>,
     /// Take cached steps from there too: `type=registry|local|gha|s3|azblob,…`, or a reference
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Cache")]
     import_cache: Vec<String>,
     /// When the build has succeeded, write what the engine says of its results to FILE, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
     metadata_file: Option<PathBuf>,
     /// Tell the engine `attest:provenance=…`, `attest:sbom=…` or `build-arg:SOURCE_DATE_EPOCH=SECONDS`; other options are
     /// for frontends
     #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
     opt: Vec<(String, String)>,
     /// When the build has ended, write the id that the engine knows it by to FILE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
     ref_file: Option<PathBuf>,
     #[command(flatten)]
     refused: Refused,

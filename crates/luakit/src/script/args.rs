@@ -42,10 +42,10 @@ pub(crate) struct ScriptArgs {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = platform::wanted)]
     pub(super) platform: Vec<platform::Wanted>,
     /// Stop the script after this time, as `30s`, `2m` or seconds
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse, help_heading = "Limits of the script")]
     timeout: Duration,
     /// Stop the script when it needs more memory, as `512m` or bytes
-    #[arg(long, value_name = "SIZE", default_value = "512m", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", default_value = "512m", value_parser = size::parse, help_heading = "Limits of the script")]
     memory_limit: usize,
 }
 
