@@ -3,9 +3,11 @@
 local platform = bk.target_platform
 local directory = platform.os .. "/" .. platform.arch
 
--- Whoever builds it: the same owner and the same mode.
+-- Whoever builds it, and whenever: the same owner, mode and time, `SOURCE_DATE_EPOCH`. Exporters could rewrite times, but
+-- Docker's refuses that for images in its store.
 local context = bk.local_("context", { include = { directory } })
-local root = bk.scratch():copy(context, directory, "/", { owner = "0:0", mode = "0755" })
+local same = { owner = "0:0", mode = "0755", created = os.time() }
+local root = bk.scratch():copy(context, directory, "/", same)
 
 bk.export(root, {
     description = "the frontend image",
@@ -19,6 +21,7 @@ bk.export(root, {
             "moby.buildkit.frontend.inputs",
             "moby.buildkit.frontend.subrequests",
             "moby.buildkit.frontend.contexts",
+            "moby.buildkit.frontend.gitquerystring",
         }, ","),
         ["org.opencontainers.image.title"] = "luakit",
         ["org.opencontainers.image.description"] = "Container images described in Lua, built by BuildKit",

@@ -65,10 +65,10 @@ impl ContextValue {
             return Ok(Some(Self::Git(git_context::parse(text)?)));
         }
         if text.starts_with("http://") || text.starts_with("https://") {
-            return match git_context::has_user(text) {
-                true => Err(ContextValueError::User),
-                false => Ok(Some(Self::Http(text.to_owned()))),
-            };
+            if git_context::has_user(text) {
+                return Err(ContextValueError::User);
+            }
+            return Ok(Some(Self::Http(text.to_owned())));
         }
         Ok(None)
     }

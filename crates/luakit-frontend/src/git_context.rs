@@ -79,7 +79,7 @@ fn did_you_mean(key: &str) -> String {
 /// path ends in `.git`.
 pub fn is_git(text: &str) -> bool {
     if starts_with(text, &["http://", "https://"]) {
-        return GitRemote::parse(text).is_ok_and(|remote| remote.path.ends_with(".git"));
+        return GitRemote::parse(text).is_ok_and(|remote| remote.path.strip_suffix(".git").is_some());
     }
     starts_with(text, &["git://", "ssh://", "git@"])
 }

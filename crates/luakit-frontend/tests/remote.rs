@@ -1,5 +1,11 @@
 //! A frontend on an engine that is made up: what it asks for, what it answers, what it tells the user.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::result_large_err,
+    reason = "a panic is how a test fails"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -192,8 +198,20 @@ async fn a_clients_directories_are_asked_for_what_is_needed() {
         config.contains(r#""Labels":{"from":"a module","given":"too"}"#),
         "{config}"
     );
-    insta::assert_snapshot!(engine.asked(), @"");
-    insta::assert_snapshot!(engine.told(), @"");
+    insta::assert_snapshot!(engine.asked(), @r#"
+    local://dockerfile local.followpaths=["build.lua","build.lua.dockerignore","luakit.lock"] local.sharedkeyhint=dockerfile local.unique=session ([internal] load build definition from build.lua)
+    local://context local.followpaths=[".dockerignore"] local.session=other local.sharedkeyhint=context-.dockerignore local.unique=session ([internal] load .dockerignore)
+    local://dockerfile local.excludepatterns=["libs/lib.lua/**"] local.followpaths=["libs/lib.lua"] local.sharedkeyhint=dockerfile-read local.unique=session ([internal] read libs/lib.lua)
+    local://context local.excludepatterns=["a.txt/**"] local.followpaths=["a.txt"] local.session=other local.sharedkeyhint=context-read local.unique=session ([internal] read a.txt)
+    local://context local.excludepatterns=["src/*.go/**"] local.includepattern=["src/*.go"] local.session=other local.sharedkeyhint=context-read local.unique=session ([internal] read src/*.go)
+    image docker.io/library/alpine:latest
+    docker-image://docker.io/library/alpine:latest ([internal] load build context)
+    local://context local.excludepatterns=["*.log","own"] local.session=other local.sharedkeyhint=context local.unique=session ([internal] load build context)
+    "#);
+    insta::assert_snapshot!(engine.told(), @"
+    print: read text
+    build argument `ODD` is given, and the script never reads it
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -227,8 +245,18 @@ async fn links_lead_nowhere_outside() {
     )
     .await;
     assert_eq!(outputs.unwrap().len(), 1);
-    insta::assert_snapshot!(engine.asked(), @"");
-    insta::assert_snapshot!(engine.told(), @"");
+    insta::assert_snapshot!(engine.asked(), @"git://example.com/a.git#main git.authheadersecret=GIT_AUTH_HEADER git.authtokensecret=GIT_AUTH_TOKEN git.fullurl=https://example.com/a.git ([internal] load git source https://example.com/a.git#main)");
+    insta::assert_snapshot!(engine.told(), @r#"
+    print: inside true kept
+    print: through/file true deep
+    print: loop false the build context has no file "loop"
+    print: up false `up` is outside the build context
+    print: absolute false `absolute` is outside the build context
+    print: dir/../../x false `dir/../../x` is outside the build context
+    print: dir/none/x false the build context has no file "dir/none/x"
+    print: file/x false the build context has no file "file/x"
+    print: true true false dir/file file
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -236,7 +264,10 @@ async fn a_download_that_is_no_archive_is_the_script() {
     let engine = Engine::new(&[("/context", "bk.export(bk.local_('context'))")]);
     let outputs = built(&engine, &[("context", "https://example.com/build.lua")]).await;
     assert_eq!(outputs.unwrap().len(), 1);
-    insta::assert_snapshot!(engine.asked(), @"");
+    insta::assert_snapshot!(engine.asked(), @"
+    https://example.com/build.lua http.filename=context ([internal] load remote build context)
+    https://example.com/build.lua http.filename=context ([internal] load remote build context)
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -263,5 +294,16 @@ async fn what_is_wrong() {
         .await,
     ];
     let told: Vec<String> = cases.into_iter().map(Result::unwrap_err).collect();
-    insta::assert_snapshot!(told.join("\n"), @"");
+    insta::assert_snapshot!(told.join("\n"), @"
+    there is no script `build.lua`
+    hint: name it with `-f`; it is looked for in the build context where that is no directory of yours
+    invalid value `../build.lua` of the option `filename`: it is no file in the script's directory
+    can't read `build.lua`: it is a link to somewhere else
+    can't read `build.lua`: it is a directory
+    the script has no target `b`
+    hint: its targets are `a`
+    invalid value of the option `context:x`: there is no input `y`
+    the lock file has version 2, and this luakit reads version 1
+    hint: a newer luakit wrote it; update luakit
+    ");
 }

@@ -67,14 +67,14 @@ fn list(arches: &[Arch]) -> String {
     arches.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// The archive, and an image for each name.
+/// The archive, and an image for each name: of OCI's types too, so that all have one digest.
 fn outputs(archive: &Path, tags: &[String], push: &[String]) -> Vec<String> {
     let archive = format!("type=oci,dest={}", archive.display());
-    let tagged = tags.iter().map(|name| format!("type=image,name={name}"));
-    let pushed = push.iter().map(|name| format!("type=registry,name={name}"));
-    std::iter::once(archive)
-        .chain(tagged)
-        .chain(pushed)
-        .map(|output| format!("{output},rewrite-timestamp=true"))
-        .collect()
+    let tagged = tags
+        .iter()
+        .map(|name| format!("type=image,name={name},oci-mediatypes=true"));
+    let pushed = push
+        .iter()
+        .map(|name| format!("type=registry,name={name},oci-mediatypes=true"));
+    std::iter::once(archive).chain(tagged).chain(pushed).collect()
 }

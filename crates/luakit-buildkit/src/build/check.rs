@@ -246,7 +246,7 @@ mod tests {
     }
 
     /// What a definition of one op needs beyond `offered`.
-    fn missing(op: pb::op::Op, offered: Option<Offered>) -> String {
+    fn missing(op: pb::op::Op, offered: Option<&Offered>) -> String {
         let op = pb::Op {
             op: Some(op),
             ..pb::Op::default()
@@ -255,7 +255,7 @@ mod tests {
             def: vec![op.encode_to_vec()],
             ..pb::Definition::default()
         };
-        match check_definition(&definition, offered.as_ref()) {
+        match check_definition(&definition, offered) {
             Ok(()) => "nothing".to_owned(),
             Err(error) => error.to_string(),
         }
@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_steps_are_shown_must_be_offered() {
-        let nothing = || Some(Offered::default());
+        let nothing = Offered::default();
         let ops = [
             secret(false),
             variable(false),
@@ -323,7 +323,7 @@ mod tests {
             variable(true),
             agent(true),
         ];
-        let said = ops.map(|op| missing(op, nothing()));
+        let said = ops.map(|op| missing(op, Some(&nothing)));
         insta::assert_snapshot!(said.join("\n"), @"
         a step needs the secret `token`, which was not given
         a step needs the secret `token`, which was not given
@@ -335,15 +335,13 @@ mod tests {
         nothing
         nothing
         ");
-        let offered = || {
-            Some(Offered {
-                secrets: ["token".to_owned()].into(),
-                ssh: [DEFAULT_SSH.to_owned()].into(),
-                ..Offered::default()
-            })
+        let offered = Offered {
+            secrets: ["token".to_owned()].into(),
+            ssh: [DEFAULT_SSH.to_owned()].into(),
+            ..Offered::default()
         };
         for op in [secret(false), variable(false), agent(false)] {
-            assert_eq!(missing(op.clone(), offered()), "nothing");
+            assert_eq!(missing(op.clone(), Some(&offered)), "nothing");
             assert_eq!(missing(op, None), "nothing", "somebody else offers it");
         }
     }

@@ -38,7 +38,7 @@ pub(super) fn sbom(given: Given<'_>) -> Result<Option<Sbom>, OptionError> {
             "provenance" => {}
             _ => {
                 return Err(
-                    OptionError::value(&option, value, format_args!("unknown attestation `{kind}`"))
+                    OptionError::value(&option, value, format!("unknown attestation `{kind}`"))
                         .with_hint("there are `sbom` and `provenance`"),
                 );
             }

@@ -32,21 +32,21 @@ impl OptionError {
         }
     }
 
-    pub(super) fn value(option: &str, value: &str, why: impl ToString) -> Self {
+    pub(super) fn value(option: &str, value: &str, why: impl Into<String>) -> Self {
         Self::Value {
             option: option.to_owned(),
             value: Some(shortened(value)),
-            why: why.to_string(),
+            why: why.into(),
             hint: None,
         }
     }
 
     /// The same of a value that may hold secrets.
-    pub(super) fn secret(option: &str, why: impl ToString) -> Self {
+    pub(super) fn secret(option: &str, why: impl Into<String>) -> Self {
         Self::Value {
             option: option.to_owned(),
             value: None,
-            why: why.to_string(),
+            why: why.into(),
             hint: None,
         }
     }

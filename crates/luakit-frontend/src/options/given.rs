@@ -35,7 +35,7 @@ impl<'a> Given<'a> {
         let mut named = BTreeMap::new();
         for (name, value) in self.with_prefix(prefix) {
             if name.is_empty() {
-                return Err(OptionError::value(prefix, value, format_args!("{what} has a name")));
+                return Err(OptionError::value(prefix, value, format!("{what} has a name")));
             }
             named.insert(name.to_owned(), value.to_owned());
         }
@@ -43,7 +43,7 @@ impl<'a> Given<'a> {
     }
 
     /// An option's value, read by `read`, whose error is what is wrong with it.
-    pub(super) fn read<T, E: ToString>(
+    pub(super) fn read<T, E: Into<String>>(
         self,
         option: &str,
         read: impl FnOnce(&'a str) -> Result<T, E>,

@@ -156,7 +156,7 @@ fn multi_platform(given: Given<'_>, platforms: usize) -> Result<Option<bool>, Op
         return Err(OptionError::value(
             said,
             "false",
-            format_args!("the build is for {platforms} platforms"),
+            format!("the build is for {platforms} platforms"),
         ));
     }
     Ok(asked)

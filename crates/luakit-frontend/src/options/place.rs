@@ -71,7 +71,7 @@ fn main_context(given: Given<'_>, option: &str) -> Result<MainContext, OptionErr
         return Ok(MainContext::Local);
     };
     if git_context::is_git_context(url) {
-        let source = git_context::parse(url).map_err(|error| OptionError::secret(option, error))?;
+        let source = git_context::parse(url).map_err(|error| OptionError::secret(option, error.to_string()))?;
         return Ok(MainContext::Git(GitSource {
             keep_git_dir: source.keep_git_dir || keep_git_dir,
             mtime_commit: source.mtime_commit || given.get(epoch::OPTION).is_some(),

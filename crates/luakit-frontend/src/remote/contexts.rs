@@ -23,9 +23,10 @@ pub(super) async fn add<H: Host>(
 ) -> Result<(), RemoteFailure<H::Error>> {
     contexts.set_sessions(options.local_sessions.clone());
     let asks_inputs = |named: &NamedOption| matches!(named.value, FrontendContext::Input(_));
-    let inputs = match options.contexts.all().iter().any(asks_inputs) {
-        true => sources.host().inputs().await.map_err(refused::<H>)?,
-        false => BTreeMap::new(),
+    let inputs = if options.contexts.all().iter().any(asks_inputs) {
+        sources.host().inputs().await.map_err(refused::<H>)?
+    } else {
+        BTreeMap::new()
     };
     for named in options.contexts.all() {
         let context = match &named.value {

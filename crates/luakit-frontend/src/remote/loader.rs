@@ -25,6 +25,9 @@ pub(super) enum Place<H: Host> {
     Result(Arc<Tree<H>>, String),
 }
 
+/// What was asked of the client, and the tree that it gave.
+type Answers<H> = HashMap<(Asked, String), Arc<Tree<H>>>;
+
 /// Reads for a script that a frontend evaluates.
 pub(super) struct RemoteLoader<H: Host> {
     sources: Sources<H>,
@@ -32,7 +35,7 @@ pub(super) struct RemoteLoader<H: Host> {
     script: Place<H>,
     context: Place<H>,
     /// What was asked of the client before.
-    answers: Mutex<HashMap<(Asked, String), Arc<Tree<H>>>>,
+    answers: Mutex<Answers<H>>,
     waits: Waits,
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use luakit_diagnostic::SourceFile;
-use luakit_llb::Platform;
+use luakit_llb::{Platform, Reference};
 use luakit_script::{Evaluation, Export};
 use serde::Serialize;
 
@@ -74,7 +74,7 @@ fn target(plan: &Plan, evaluation: &Evaluation, export: &Export, default: bool, 
         name: export.name.clone(),
         default,
         description: same().find_map(|export| export.description.clone()),
-        base: evaluation.graph.base_image(export.state).map(|image| image.familiar()),
+        base: evaluation.graph.base_image(export.state).map(Reference::familiar),
         platform: platforms.join(","),
         location: sources.call(&evaluation.graph, export.at),
     }

@@ -50,6 +50,9 @@ fn reference(call: &Call<'_>, text: &str) -> Result<Reference> {
             _ if text.to_ascii_lowercase().contains(" as ") => {
                 wrong.hint("leave out `AS …`: a stage's name is the variable that the state is in")
             }
+            _ if text.contains('$') => {
+                wrong.hint("nothing is put into strings: join them, as in `\"alpine:\" .. bk.arg(\"VERSION\")`")
+            }
             _ if text.contains("::") => {
                 wrong.hint(format!("one `:` too many: write {}", quoted(&text.replace("::", ":"))))
             }

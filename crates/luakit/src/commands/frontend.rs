@@ -56,8 +56,11 @@ async fn serve(stdio: Stdio, environment: FrontendEnvironment) -> Result<(), Fai
     tokio::select! {
         biased;
         outcome = work => {
-            let broke_down = |_| RemoteFailure::from(Diagnostic::error("internal", "luakit broke down: a defect of its own"));
-            answer(&gateway, outcome.map_err(broke_down).and_then(|outcome| outcome)).await
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Diagnostic::error("internal", "luakit broke down: a defect of its own").into()),
+            };
+            answer(&gateway, outcome).await
         }
         () = closed.cancelled() => Err(Failure::new(
             Kind::NoEngine,

@@ -330,6 +330,29 @@ mod tests {
         assert!(concerns("annotation.k", &arm));
     }
 
+    #[tokio::test]
+    async fn a_join_that_is_canceled_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("part.tar");
+        std::fs::write(&part, [0; 1024]).unwrap();
+        let out = folder.path().join("out");
+        std::fs::create_dir(&out).unwrap();
+        let tarball = Tarball {
+            parts: vec![part],
+            whole: FileOutput::Path(out.join("whole.tar")),
+        };
+        let divided = Divided {
+            exports: Vec::new(),
+            image: None,
+            tarballs: vec![tarball],
+            folder: None,
+        };
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        assert!(divided.join_tarballs(cancel).await.is_err());
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
+    }
+
     #[test]
     fn tarballs_become_one() {
         let folder = tempfile::tempdir().unwrap();

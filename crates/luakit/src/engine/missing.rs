@@ -167,7 +167,7 @@ mod tests {
             let Told { message, hint } = uncopied(path, from, &locals);
             let real = dir.path().canonicalize().unwrap();
             let hint = hint.unwrap_or_default().replace(&real.display().to_string(), "DIR");
-            format!("{message}\n  {hint}")
+            format!("{message}\n  {hint}").trim_end().to_owned()
         };
         let context = Origin::Local {
             name: CONTEXT.to_owned(),
@@ -197,9 +197,7 @@ mod tests {
         copy: nothing matches `*.rs` in the local directory `context`
           the context is `DIR`
         copy: there is no `/x` in the image `alpine:3.19`
-          
         copy: there is no `/x` in the result of `/bin/sh -c true`
-          
         ");
     }
 }

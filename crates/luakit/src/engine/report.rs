@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use luakit_buildkit::{BuildError, BuildRequest, SourceExcerpt, StepFailure};
+use luakit_buildkit::{BuildError, BuildRequest, MissingCap, SourceExcerpt, StepFailure};
 use luakit_diagnostic::{Diagnostic, SourceFile, Span, TraceFrame, nearest};
 use luakit_llb::definition::SourcePlace;
 use luakit_llb::{Definition, Reference};
 
 use super::build::Locals;
+use super::lacking;
 use super::missing::{Told, missing};
 use crate::failure::{Failure, Kind, without_numbers};
 use crate::progress::clean_output;
@@ -69,19 +70,7 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition], locals: &L
         BuildError::Connect(_) => {
             return Failure::no_engine(error.to_string());
         }
-        BuildError::Unsupported { missing, .. } => {
-            let places = missing.iter().filter_map(|cap| {
-                let sources = cap
-                    .vertices
-                    .iter()
-                    .find_map(|digest| places(definitions, digest).into_iter().next());
-                sources.map(|(file, line)| format!("`{}` is needed at {}:{line}", cap.cap, file.name))
-            });
-            places.fold(
-                Diagnostic::error("unsupported", error.to_string()),
-                Diagnostic::with_note,
-            )
-        }
+        BuildError::Unsupported { engine, missing } => unsupported(engine, missing, definitions),
         BuildError::Credentials { source, .. } => {
             Diagnostic::error("credentials", error.to_string()).with_hint(source.hint())
         }
@@ -91,6 +80,36 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition], locals: &L
         }
     };
     Failure::new(Kind::Build, diagnostic)
+}
+
+/// What the engine can't do: in the script's words, at its first place, and with what does instead.
+fn unsupported(engine: &str, missing: &[MissingCap], definitions: &[Definition]) -> Diagnostic {
+    let names: Vec<String> = missing.iter().map(lacking::named).collect();
+    let message = format!("the engine ({engine}) can't do {}", names.join(", "));
+    let found = missing.iter().map(|cap| {
+        let places = cap.vertices.iter().map(|digest| places(definitions, digest));
+        places.into_iter().find(|places| !places.is_empty()).unwrap_or_default()
+    });
+    let found: Vec<Vec<(Arc<SourceFile>, u32)>> = found.collect();
+    let mut diagnostic = Diagnostic::error("unsupported", message);
+    for (cap, places) in missing.iter().zip(&found) {
+        let at = places
+            .first()
+            .map(|(file, line)| format!(", needed at {}:{line}", file.name));
+        diagnostic = diagnostic.with_note(format!(
+            "BuildKit's name for it is `{}`{}",
+            cap.cap,
+            at.unwrap_or_default()
+        ));
+    }
+    diagnostic = at(
+        diagnostic,
+        found.into_iter().find(|places| !places.is_empty()).unwrap_or_default(),
+    );
+    match missing.iter().find_map(lacking::instead) {
+        Some(instead) => diagnostic.with_hint(instead),
+        None => diagnostic.with_hint("a newer BuildKit can: `luakit engines` lists the engines that there are"),
+    }
 }
 
 /// A step that failed: where the script asked for it, how it got there, and the last of its output.

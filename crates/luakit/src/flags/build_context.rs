@@ -21,6 +21,8 @@ pub(crate) enum ClientContext {
     Dir(PathBuf),
     /// What isn't, or a layout, whose store is a directory.
     Other(ContextValue),
+    /// A target of the script itself.
+    Target(String),
 }
 
 /// Reads one context.
@@ -43,16 +45,17 @@ fn parse_value(value: &str) -> Result<ClientContext, String> {
         return Ok(ClientContext::Other(other));
     }
     if let Some(target) = value.strip_prefix("target:") {
-        return Err(format!(
-            "`target:{target}` is another target's result, and a script has that in a variable: use its state there"
-        ));
+        if target.is_empty() {
+            return Err("it must be target:NAME".to_owned());
+        }
+        return Ok(ClientContext::Target(target.to_owned()));
     }
     if let Some(scheme) = ["input:", "local:"].iter().find(|scheme| value.starts_with(**scheme)) {
         return Err(format!("`{scheme}` is for frontends: name the directory itself"));
     }
     if let Some((scheme, _)) = value.split_once("://") {
         return Err(format!(
-            "unknown scheme `{scheme}://`: it must be a directory, docker-image://, oci-layout:// or a git or http URL"
+            "unknown scheme `{scheme}://`: it must be a directory, docker-image://, oci-layout://, target: or a git or http URL"
         ));
     }
     Ok(ClientContext::Dir(value.into()))
@@ -70,6 +73,7 @@ mod tests {
                 format!("git {} {:?} {:?}", git.url, git.reference, git.subdir)
             }
             ClientContext::Other(other) => format!("{other:?}"),
+            ClientContext::Target(target) => format!("target {target}"),
         }
     }
 
@@ -107,15 +111,17 @@ mod tests {
             Err(error) => format!("{text} -> {error}"),
         });
         insta::assert_snapshot!(said.join("\n"), @r#"
-        src=../src -> src Dir("../src")
-        docker.io/library/alpine:latest=dir -> alpine Dir("dir")
-        alpine:3.19=docker-image://alpine:3.20 -> alpine:3.19 Image(Reference { domain: "docker.io", path: "library/alpine", tag: Some("3.20"), digest: None })
+        src=../src -> src directory ../src
+        docker.io/library/alpine:latest=dir -> alpine directory dir
+        alpine:3.19=docker-image://alpine:3.20 -> alpine:3.19 image docker.io/library/alpine:3.20
         base=docker-image://scratch -> base Scratch
-        base=oci-layout://out -> base OciLayout { dir: "out", tag: None, digest: None }
-        base=oci-layout://out:v1 -> base OciLayout { dir: "out", tag: Some("v1"), digest: None }
-        base=oci-layout://out@DIGEST -> base OciLayout { dir: "out", tag: None, digest: Some(ImageDigest("sha256:1…")) }
-        src=https://github.com/moby/buildkit.git#v0.12:docs -> src Git { url: "https://github.com/moby/buildkit.git", reference: Some("v0.12"), subdir: Some("docs") }
-        src=git@github.com:moby/buildkit -> src Git { url: "git@github.com:moby/buildkit", reference: None, subdir: None }
+        base=oci-layout://out -> base OciLayout { store: "out", tag: None, digest: None }
+        base=oci-layout://out:v1 -> base OciLayout { store: "out", tag: Some("v1"), digest: None }
+        base=oci-layout://out@DIGEST -> base OciLayout { store: "out", tag: None, digest: Some(ImageDigest("sha256:1…")) }
+        src=https://github.com/moby/buildkit.git#v0.12:docs -> src git https://github.com/moby/buildkit.git Some("v0.12") Some("docs")
+        src=https://github.com/moby/buildkit.git?tag=v0.12&subdir=docs -> src git https://github.com/moby/buildkit.git Some("refs/tags/v0.12") Some("docs")
+        src=https://github.com/moby/buildkit.git?tga=v0.12 -> unknown key `tga` in the URL's query; did you mean `tag`?
+        src=git@github.com:moby/buildkit -> src git git@github.com:moby/buildkit None None
         src=https://example.com/x.tar.gz -> src Http("https://example.com/x.tar.gz")
         src -> it must be NAME=VALUE
         src= -> it must be NAME=VALUE
@@ -124,7 +130,7 @@ mod tests {
         base=docker-image://Bad -> repository name `library/Bad` must be lowercase
         base=oci-layout:// -> it must be oci-layout://PATH[:TAG][@DIGEST]
         base=oci-layout://out@sha256:1 -> `sha256:1` is not a digest: it must be `sha256:` and 64 lower-case hex digits
-        base=target:other -> `target:other` is another target's result, and a script has that in a variable: use its state there
+        base=target:other -> base target other
         base=input:x -> `input:` is for frontends: name the directory itself
         base=ftp://x -> unknown scheme `ftp://`: it must be a directory, docker-image://, oci-layout:// or a git or http URL
         src=https://me:secret@example.com/x -> a user in a URL would be in the build's definition: leave it out

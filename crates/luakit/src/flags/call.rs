@@ -96,6 +96,22 @@ mod tests {
             Ok(call) => format!("{text} -> {:?} {} {}", call.request, call.json, call.ignore_status),
             Err(error) => format!("{text} -> {error}"),
         });
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @"
+        build -> None false false
+        check -> Some(Lint) false false
+        lint -> Some(Lint) false false
+        outline,format=json -> Some(Outline) true false
+        format=json,targets -> Some(Targets) true false
+        check,ignorestatus=true -> Some(Lint) false true
+        subrequests.describe -> Some(Describe) false false
+         -> unknown method ``: it must be `build`, `check`, `outline` or `targets`
+        outlin -> unknown method `outlin`; did you mean `outline`?
+        x -> unknown method `x`: it must be `build`, `check`, `outline` or `targets`
+        check,targets -> `targets` is a second method
+        check,format=xml -> unknown format `xml`: it must be `json` or `text`
+        check,ignorestatus=perhaps -> `ignorestatus=perhaps` must be `true` or `false`
+        check,fromat=json -> unknown field `fromat`: there are `format` and `ignorestatus`
+        format=json -> it names no method, as `check` or `outline`
+        ");
     }
 }

@@ -56,9 +56,13 @@ fn a_failed_step_in_a_module_points_into_the_module() {
 #[test]
 fn what_the_engine_cannot_do_is_named_before_anything_runs() {
     let bench = Workbench::new();
-    for (call, cap) in [
-        ("run(\"exit 7\", { valid_exit_codes = { 0, 7 } })", "exec.validexitcode"),
-        ("symlink(\"sh\", \"/bin/shell\")", "file.symlink.create"),
+    for (call, cap, option) in [
+        (
+            "run(\"exit 7\", { valid_exit_codes = { 0, 7 } })",
+            "exec.validexitcode",
+            "can't do `valid_exit_codes` of `run`",
+        ),
+        ("symlink(\"sh\", \"/bin/shell\")", "file.symlink.create", "ln -s"),
     ] {
         let script = format!("bk.export(bk.image(\"alpine:3.19\"):run(\"true\"):{call})\n");
         let project = bench.project(&[("build.lua", &script)]);
@@ -66,7 +70,9 @@ fn what_the_engine_cannot_do_is_named_before_anything_runs() {
         let output = bench.solve(&project, &definition, &[]);
         let said = stderr_of(&output);
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(said.contains(cap), "no {cap:?} in:\n{said}");
+        for part in [cap, option, "--> build.lua:1"] {
+            assert!(said.contains(part), "no {part:?} in:\n{said}");
+        }
         assert!(!said.contains("/bin/sh -c true"), "a step ran:\n{said}");
     }
 }

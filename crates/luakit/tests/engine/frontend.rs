@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use luakit_testkit::rootfs::Rootfs;
 
-use crate::workbench::{Workbench, stderr_of, stdout_of, succeeded};
+use crate::workbench::{Workbench, stderr_of, succeeded};
 
 /// What the labels of a frontend's image say.
 const DOCKERFILE: &str = r#"FROM scratch
@@ -115,9 +115,8 @@ fn push_image(bench: &Workbench) -> String {
 fn told(output: &Output) -> String {
     assert!(!output.status.success(), "the build should fail");
     let said = stderr_of(output);
-    let start = said
-        .find("\nbuild.lua:")
-        .map_or_else(|| said.find("\nERROR").unwrap_or(0), |at| at);
+    let start = said.find("\nbuild.lua:").or_else(|| said.find("\nERROR"));
+    let start = start.unwrap_or(0);
     said.get(start..).unwrap().trim().to_owned()
 }
 

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use luakit_frontend::options::CAPABILITIES;
 use luakit_testkit::image::Archive;
 use serde_json::Value;
 
@@ -94,7 +95,7 @@ fn one_binary_makes_one_image() {
         fs::set_permissions(context.join(DIRECTORY).join("luakit"), Permissions::from_mode(mode)).unwrap();
         fs::write(context.join(name), "not for the image").unwrap();
         let archive = bench.path(&format!("{name}.tar"));
-        let output = format!("type=oci,dest={},rewrite-timestamp=true", archive.display());
+        let output = format!("type=oci,dest={}", archive.display());
         build(&bench, &context, &[&["-o", output.as_str()], extra].concat());
         Archive::open(&archive).unwrap()
     };
@@ -113,6 +114,32 @@ fn one_binary_makes_one_image() {
     assert_eq!(texts, ["amd64", "arm64"]);
     let root = images[0].root().unwrap();
     assert_eq!(root.get("/luakit").unwrap().text().unwrap(), "a binary");
-    insta::assert_snapshot!(serde_json::to_string_pretty(images[0].settings()).unwrap(), @"");
+    let labels = &images[0].settings()["Labels"];
+    assert_eq!(
+        labels["moby.buildkit.frontend.caps"],
+        CAPABILITIES.join(","),
+        "the image says what the code has"
+    );
+    insta::assert_snapshot!(serde_json::to_string_pretty(images[0].settings()).unwrap(), @r#"
+    {
+      "Entrypoint": [
+        "/luakit",
+        "frontend"
+      ],
+      "Env": [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+      ],
+      "Labels": {
+        "moby.buildkit.frontend.caps": "moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts,moby.buildkit.frontend.gitquerystring",
+        "moby.buildkit.frontend.network.none": "true",
+        "org.opencontainers.image.description": "Container images described in Lua, built by BuildKit",
+        "org.opencontainers.image.licenses": "MIT",
+        "org.opencontainers.image.title": "luakit",
+        "org.opencontainers.image.version": "1.2.3"
+      },
+      "User": "65532:65532",
+      "WorkingDir": "/"
+    }
+    "#);
     assert_eq!(images[0].config["created"], Value::from("1970-01-01T00:00:00Z"));
 }
