@@ -132,7 +132,7 @@ mod tests {
         base=oci-layout://out@sha256:1 -> `sha256:1` is not a digest: it must be `sha256:` and 64 lower-case hex digits
         base=target:other -> base target other
         base=input:x -> `input:` is for frontends: name the directory itself
-        base=ftp://x -> unknown scheme `ftp://`: it must be a directory, docker-image://, oci-layout:// or a git or http URL
+        base=ftp://x -> unknown scheme `ftp://`: it must be a directory, docker-image://, oci-layout://, target: or a git or http URL
         src=https://me:secret@example.com/x -> a user in a URL would be in the build's definition: leave it out
         src=https://me:secret@example.com/x.git -> a user in a URL would be in the build's definition: give `--secret id=GIT_AUTH_TOKEN`
         "#);
