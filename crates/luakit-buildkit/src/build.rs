@@ -65,6 +65,9 @@ pub struct BuildRequest {
     pub locals: BTreeMap<String, PathBuf>,
     /// Where the result goes; none means that it only has to succeed.
     pub exports: Vec<Export>,
+    /// Files that are written besides while it is built, as [`crate::OutputFile::places`] has them. Of local directories
+    /// neither these nor the exports' own are sent: they would be another input each time.
+    pub written: Vec<PathBuf>,
     /// Where the credentials for registries are; they are offered if it is given.
     pub registries: Option<RegistryAccess>,
     /// What the build may do beyond the usual: `network.host`, `security.insecure`, `device=NAME`.
@@ -162,6 +165,7 @@ impl BuildRequest {
             id: None,
             locals: self.locals.clone(),
             exports: Vec::new(),
+            written: self.written.clone(),
             registries: self.registries.clone(),
             entitlements: self.entitlements.clone(),
             cache_imports: self.cache_imports.clone(),
@@ -238,6 +242,7 @@ impl Engine {
             id,
             locals,
             exports,
+            mut written,
             registries,
             entitlements,
             mut cache_imports,
@@ -252,6 +257,7 @@ impl Engine {
         } = request;
         let mut watch = Watch::new(patience, &exports);
         let prepared = Prepared::new(exports, self.endpoint())?;
+        written.extend(prepared.written());
         if let Some(dir) = prepared.layout.clone() {
             let store = ContentStore { dir, writable: true };
             attachments.stores.insert("export".to_owned(), store);
@@ -274,6 +280,7 @@ impl Engine {
         let shared_key = shared_key(&locals);
         let offer = Offer {
             locals,
+            written,
             targets: prepared.targets.clone(),
             receivers: receivers.clone(),
             registries,

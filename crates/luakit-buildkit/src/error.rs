@@ -102,7 +102,15 @@ pub enum BuildError {
         /// Why.
         source: TransferError,
     },
-    /// The output file can't be made.
+    /// The output file can't be begun. Nothing was sent.
+    #[error("can't write `{}`: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The output file can't be finished.
     #[error("can't write `{}`: {source}", path.display())]
     Output {
         /// The file.

@@ -66,6 +66,8 @@ impl Failures {
 /// What a session offers.
 pub(crate) struct Offer {
     pub(crate) locals: BTreeMap<String, PathBuf>,
+    /// Files that are not sent, by their real paths.
+    pub(crate) written: Vec<PathBuf>,
     pub(crate) targets: Targets,
     /// The threads that write to targets that are directories.
     pub(crate) receivers: Receivers,

@@ -15,6 +15,7 @@ use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
 use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader};
 
+use crate::fetch::{PinError, file_subject, git_subject};
 use crate::resolve::ResolveErrors;
 use crate::targets::{self, Selection, TargetError};
 
@@ -313,14 +314,30 @@ impl Plan {
         told.collect()
     }
 
+    /// What to tell of a git reference or a file that can't be pinned, with the place where the script names it.
+    pub fn unpinned(&self, error: &PinError) -> Diagnostic {
+        let diagnostic = error.diagnostic();
+        let place = self.source_place(|source| match source {
+            Source::Git(git) => error.subject == git_subject(&git.url, git.reference.as_deref()),
+            Source::Http(http) => error.subject == file_subject(&http.url),
+            _ => false,
+        });
+        match place {
+            Some(place) => diagnostic.with_span(place),
+            None => diagnostic,
+        }
+    }
+
     /// Where a script first names an image.
     fn image_place(&self, reference: &Reference) -> Option<Span> {
+        self.source_place(|source| matches!(source, Source::Image(image) if image.reference == *reference))
+    }
+
+    /// Where a script first asks for a source.
+    fn source_place(&self, wanted: impl Fn(&Source) -> bool) -> Option<Span> {
         self.evaluations.iter().find_map(|evaluation| {
             let graph = &evaluation.graph;
-            let named = |vertex: &&Vertex| match &*vertex.op {
-                Op::Source(Source::Image(image)) => image.reference == *reference,
-                _ => false,
-            };
+            let named = |vertex: &&Vertex| matches!(&*vertex.op, Op::Source(source) if wanted(source));
             let frame = graph.stack(graph.vertices().find(named)?.stack).first()?;
             let file = graph.files().get(graph.file_index(frame.file))?;
             let file = SourceFile::new(file.name.as_str(), &*file.data);

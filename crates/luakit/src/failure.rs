@@ -1,5 +1,6 @@
 //! Why a command failed, and which exit code says so.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use luakit_buildkit::ConnectError;
@@ -92,6 +93,16 @@ impl Failure {
             Kind::Build,
             Diagnostic::error("write", format!("can't write {what}: {}", reason(error))),
         )
+    }
+
+    /// A file that is to be written can't be begun, which is known before anything is done for it.
+    pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Self {
+        let failure = Self::usage(format!("can't write `{}`: {}", path.display(), reason(error)));
+        let dir = path.parent().filter(|dir| *dir != Path::new(""));
+        match dir.filter(|dir| !dir.exists()) {
+            Some(dir) => failure.hint(format!("there is no directory `{}`: make it first", dir.display())),
+            None => failure,
+        }
     }
 
     /// The program itself can't go on.

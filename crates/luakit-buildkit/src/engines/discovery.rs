@@ -180,6 +180,24 @@ impl Discovery {
     /// All that is known, in the order to try, and then what a build would only use when told to.
     pub fn everything(&self) -> Vec<Candidate> {
         let mut all = self.candidates();
+        if self.named().is_some() {
+            // Whoever names one may still want to see what would be taken otherwise.
+            let tls = self.tls.clone().filter(|_| self.addr.is_none());
+            let unflagged = Self {
+                addr: None,
+                builder: None,
+                tls,
+                ..self.clone()
+            };
+            all.extend(unflagged.candidates());
+            let unnamed = Self {
+                buildkit_host: None,
+                buildx_builder: None,
+                tls: None,
+                ..unflagged
+            };
+            all.extend(unnamed.candidates());
+        }
         if let Some(store) = self.store() {
             for name in store.names() {
                 let source = Source::OtherBuilder(name.clone());
@@ -250,10 +268,18 @@ impl Discovery {
         let docker = found.and_then(|found| {
             found.map(Endpoint::Docker).ok_or_else(|| SetupError::NoBuilder {
                 name: name.to_owned(),
-                known: self.store().map(|store| store.names()).unwrap_or_default(),
+                known: self.builders(),
             })
         });
         Candidate::one(source, name, docker)
+    }
+
+    /// What `--builder` takes: builders, and docker contexts.
+    fn builders(&self) -> Vec<String> {
+        let mut names = self.store().map(|store| store.names()).unwrap_or_default();
+        names.push("default".to_owned());
+        names.extend(self.contexts().names());
+        names
     }
 
     fn builder_of(&self, store: &Store, name: &str, source: Source) -> Candidate {

@@ -33,6 +33,8 @@ const AHEAD: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Locals {
     dirs: BTreeMap<String, PathBuf>,
+    /// Files that this build writes, by their real paths. They are none of its input.
+    written: Vec<PathBuf>,
     failures: Failures,
     skipped: mpsc::UnboundedSender<(String, String)>,
 }
@@ -40,11 +42,13 @@ pub(crate) struct Locals {
 impl Locals {
     pub(crate) fn new(
         dirs: BTreeMap<String, PathBuf>,
+        written: Vec<PathBuf>,
         failures: Failures,
         skipped: mpsc::UnboundedSender<(String, String)>,
     ) -> Self {
         Self {
             dirs,
+            written,
             failures,
             skipped,
         }
@@ -63,7 +67,12 @@ impl Locals {
             &values(request, "exclude-patterns"),
             &values(request, "followpaths"),
         )?;
-        Ok((anchor, filter))
+        let dir = path.canonicalize().unwrap_or(path);
+        let written = self
+            .written
+            .iter()
+            .filter_map(|file| file.strip_prefix(&dir).ok()?.to_str());
+        Ok((anchor, filter.without(written)))
     }
 }
 

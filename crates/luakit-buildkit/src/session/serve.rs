@@ -46,7 +46,7 @@ struct Inner {
 
 impl Services {
     pub(crate) fn new(offer: Offer) -> Self {
-        let locals = filesync::Locals::new(offer.locals, offer.failures.clone(), offer.skipped);
+        let locals = filesync::Locals::new(offer.locals, offer.written, offer.failures.clone(), offer.skipped);
         let login = offer
             .registries
             .map(|access| auth::Login::new(access, offer.failures.clone()));
@@ -165,6 +165,7 @@ mod tests {
         let (skipped, _) = tokio::sync::mpsc::unbounded_channel();
         let offer = Offer {
             locals: BTreeMap::from([("context".to_owned(), dir.path().to_owned())]),
+            written: Vec::new(),
             targets: BTreeMap::new(),
             receivers: filesend::Receivers::default(),
             registries: None,

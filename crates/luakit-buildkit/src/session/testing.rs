@@ -18,6 +18,7 @@ pub(crate) async fn with_targets(attachments: Attachments, targets: Targets) -> 
     let failures = Failures::default();
     let offer = Offer {
         locals: BTreeMap::new(),
+        written: Vec::new(),
         targets,
         receivers: Receivers::default(),
         registries: None,

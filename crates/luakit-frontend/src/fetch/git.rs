@@ -13,12 +13,7 @@ use tokio::process::Command;
 
 use crate::fetch::git_login::{Login, Settings};
 use crate::fetch::{GitCommand, PinFailure, SecretError, Secrets};
-use crate::public_url::{GitName, public_url};
-
-pub(super) fn subject(request: &GitRequest) -> String {
-    let url = public_url(&request.url);
-    format!("git source `{}`", GitName(&url, request.reference.as_deref()))
-}
+use crate::public_url::public_url;
 
 pub(super) async fn commit(git: &GitCommand, secrets: &Secrets, request: &GitRequest) -> Result<String, PinFailure> {
     let remote = GitRemote::parse(&request.url).map_err(|e| PinFailure::Url(e.to_string()))?;

@@ -32,13 +32,6 @@ use crate::script::{ScriptArgs, local_unique, planning_failure};
 /// Build a script; without a destination, write its definition for `luakit solve` or `buildctl build`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    script: ScriptArgs,
-    /// Build this target; without it, the export without a name, or the only one
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
-    #[command(flatten)]
-    resolution: ResolutionArgs,
     /// Write the definition to FILE instead of stdout. Or build, and put the result into `type=local,dest=DIR`,
     /// `type=tar|oci,dest=FILE` (`-` or nothing is stdout), `type=docker` (Docker's store, or `dest=FILE`),
     /// `type=image,name=NAME` (the engine's store), `type=registry,name=NAME` or `type=cacheonly`
@@ -48,16 +41,23 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
     #[command(flatten)]
+    outputs: OutputArgs,
+    /// Build this target; without it, the export without a name, or the only one
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    #[command(flatten)]
+    script: ScriptArgs,
+    #[command(flatten)]
     call: CallArgs,
     #[command(flatten)]
-    outputs: OutputArgs,
-    #[command(flatten)]
     options: BuildOptions,
+    #[command(flatten)]
+    resolution: ResolutionArgs,
     #[command(flatten)]
     engine: EngineArgs,
     /// What tells this build's local directories from those of others on an engine [default: derived from the
     /// context's path]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = "Inputs")]
     local_unique: Option<String>,
 }
 
@@ -138,7 +138,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         let (loading, by_digest) = loading(specs, &mut given, &planned).await?;
         let environment = given.environment.clone();
         let settings = std::mem::take(&mut given.settings);
-        let request = request(args, given, &mut planned)?;
+        let mut request = request(args, given, &mut planned)?;
         for part in &planned.parts {
             demands::check(&part.engine, &request, &part.platforms).await?;
         }
@@ -158,6 +158,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
                 registries.registry_with_insecure(&environment, insecure)
             };
             let results = results.open()?;
+            request.written = results.places();
             let response = nodes::build(plans, request, registry, &settings, progress, printer).await?;
             return results.write(&response, true, printer);
         }
@@ -166,6 +167,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             demands::warn_ignored(&part.engine, &request.exports, printer);
             demands::warn_unstored(&part.engine, workers, &request.exports, printer);
             let results = results.open()?;
+            request.written = results.places();
             let response = build::plan(&part.engine, request, &job, loading, &settings, progress, printer).await?;
             results.write(&response, by_digest, printer)?;
         }
@@ -220,8 +222,8 @@ struct Planned {
 
 /// Evaluates the script for the engine that is found, asks for what it needs to be allowed, and divides it among nodes.
 async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Planned, Failure> {
-    let (selection, platforms) = (selection(args), &args.script.platform);
-    let connected = connect::builder(&args.engine.choice, platforms, &given.environment, printer).await;
+    let (selection, platforms) = (selection(args), args.script.named_platforms());
+    let connected = connect::builder(&args.engine.choice, &platforms, &given.environment, printer).await;
     if connected.is_err() {
         // What is wrong with the script is the user's to mend first.
         args.script
@@ -267,6 +269,7 @@ async fn loading(
     let (exports, environment) = (&mut given.exports, &given.environment);
     let asked = given.wanted.is_asked_for();
     let loading = outputs::loading(exports, specs, &part.engine, count, asked, environment).await?;
+    exports::merge(exports)?;
     let by_digest = match &loading {
         Some(loading) => loading.by_digest,
         None => is_known_by_digest(part.engine.docker_store(), exports),

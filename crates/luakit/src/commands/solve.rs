@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     no_frontend: bool,
     /// Run every step, whatever the engine remembers of it
-    #[arg(long)]
+    #[arg(long, help_heading = "Cache")]
     no_cache: bool,
     #[command(flatten)]
     outputs: SolveArgs,
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         let annotations = record.iter().flat_map(|record| &record.annotations);
         let annotations = annotations.map(|(key, value)| (None, key.as_str(), value.as_str()));
         let id = build_id();
-        let request = BuildRequest {
+        let mut request = BuildRequest {
             id: Some(id.clone()),
             locals,
             exports: exports::annotate(exports, annotations),
@@ -93,6 +93,8 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         demands::warn_ignored(&engine, &request.exports, printer);
         demands::warn_unstored(&engine, workers, &request.exports, printer);
         let results = results.open()?;
+        request.written = results.places();
+        request.written.extend(args.outputs.reference_place());
         let built = build::definition(&engine, request, definition, progress, printer).await;
         let noted = args.outputs.write_reference(&id);
         let response = built?;

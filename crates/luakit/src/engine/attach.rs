@@ -16,6 +16,7 @@ use crate::flags::{local, secret as secret_flag};
 
 /// What is attached to a build.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Inputs")]
 pub(crate) struct AttachArgs {
     /// Give steps a secret by the name that the script uses: a file's content, or an environment variable's. Without
     /// either, the variable of that name, else the file of that name

@@ -1,5 +1,7 @@
 //! One build, on an engine or on several nodes: shown while it runs, and its failure told as the user's.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use luakit_buildkit::progress::Event;
@@ -30,22 +32,25 @@ pub(crate) async fn definition(
 ) -> Result<BuildResponse, Failure> {
     let sources = vec![definition.definition.clone()];
     let checked = engine.check(&request, &sources).await;
-    checked.map_err(|error| report::unstarted(&error, &sources))?;
+    checked.map_err(|error| report::unstarted(&error, &sources, &request))?;
     progress.places.add(&definition.definition);
     let display = Display::new(progress, printer);
-    let cancel = request.cancel.clone();
+    let (cancel, locals) = (request.cancel.clone(), request.locals.clone());
     let build =
         async |observer: &mut (dyn FnMut(_) + Send)| Box::pin(engine.solve(request, vec![definition], observer)).await;
     let outcome = show(display, cancel, build).await?;
-    outcome.map_err(|error| report::failure(&error, &sources))
+    outcome.map_err(|error| report::failure(&error, &sources, &locals))
 }
 
 /// Refuses a build that lacks what its outputs need, at the script's line.
 pub(crate) async fn check(engine: &Engine, request: &BuildRequest, outputs: &[Output]) -> Result<(), Failure> {
     let definitions: Vec<Definition> = outputs.iter().map(|output| output.definition.clone()).collect();
     let checked = engine.check(request, &definitions).await;
-    checked.map_err(|error| report::unstarted(&error, &definitions))
+    checked.map_err(|error| report::unstarted(&error, &definitions, request))
 }
+
+/// A build's local directories by name.
+pub(super) type Locals = BTreeMap<String, PathBuf>;
 
 /// A script's plan, and what its references mean.
 pub(crate) struct Job {
@@ -79,7 +84,7 @@ pub(crate) async fn plan(
 ) -> Result<BuildResponse, Failure> {
     let places = progress.places.clone();
     let display = Display::new(progress, printer);
-    let cancel = request.cancel.clone();
+    let (cancel, locals) = (request.cancel.clone(), request.locals.clone());
     let told = Told::default();
     let build = async |observer: &mut (dyn FnMut(_) + Send)| {
         let note = |definition: &Definition| places.add(definition);
@@ -103,7 +108,7 @@ pub(crate) async fn plan(
     };
     let outcome = show(display, cancel, build).await?;
     let definitions = told.tell(printer);
-    outcome.map_err(|ended| ended.into_failure(&definitions))
+    outcome.map_err(|ended| ended.into_failure(&definitions, &locals))
 }
 
 /// How a build ended, and what belongs to it.
@@ -115,9 +120,9 @@ enum Ended {
 }
 
 impl Ended {
-    fn into_failure(self, definitions: &[Definition]) -> Failure {
+    fn into_failure(self, definitions: &[Definition], locals: &Locals) -> Failure {
         match self {
-            Self::Build(failure) => failed(failure, definitions),
+            Self::Build(failure) => failed(failure, definitions, locals),
             Self::Own(failure) => failure,
         }
     }
@@ -138,6 +143,8 @@ pub(crate) async fn on_nodes(
     // Of its own, so that a failure isn't taken for Ctrl-C.
     let group = cancel.child_token();
     let canceled = cancel.clone();
+    // All nodes are given the same.
+    let locals = jobs.first().map(|job| job.request.locals.clone()).unwrap_or_default();
     let told = Told::default();
     let build = async |observer: &mut (dyn FnMut(Event) + Send)| {
         let observer = Mutex::new(observer);
@@ -172,7 +179,7 @@ pub(crate) async fn on_nodes(
     };
     let outcome = show(display, cancel, build).await?;
     let definitions = told.tell(printer);
-    outcome.map_err(|ended| ended.into_failure(&definitions))
+    outcome.map_err(|ended| ended.into_failure(&definitions, &locals))
 }
 
 /// All answers, or what failed first: the others were canceled then.
@@ -252,9 +259,9 @@ impl std::fmt::Display for Unresolved {
     }
 }
 
-fn failed(failure: BuildFailure<Unresolved>, definitions: &[Definition]) -> Failure {
+fn failed(failure: BuildFailure<Unresolved>, definitions: &[Definition], locals: &Locals) -> Failure {
     match failure {
-        BuildFailure::Build(error) => report::failure(&error, definitions),
+        BuildFailure::Build(error) => report::failure(&error, definitions, locals),
         BuildFailure::Frontend(unresolved) => Failure::several(Kind::Build, unresolved.diagnostics),
     }
 }

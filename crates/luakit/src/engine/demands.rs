@@ -22,6 +22,13 @@ pub(crate) async fn check(engine: &Engine, request: &BuildRequest, platforms: &[
         let hint = "leave `push-by-digest` out, or build with another builder";
         return Err(Failure::new(Kind::Build, diagnostic.with_hint(hint)));
     }
+    if platforms.len() > 1 && request.exports.iter().any(is_docker_archive) {
+        return Err(
+            Failure::usage("an archive of `type=docker` holds one platform, and this build is for several").hint(
+                "write an archive that holds them all with `-o type=oci,dest=FILE`, or choose one with `--platform`",
+            ),
+        );
+    }
     let demands = of(request, platforms);
     let of_store = engine
         .docker_store()
@@ -125,6 +132,11 @@ fn exporter(kind: &ExportKind) -> &'static str {
         ExportKind::Archive(Archive::Docker, _) => "docker",
         ExportKind::Image => "image",
     }
+}
+
+/// Whether it is in the form of `docker save`, which has no index.
+fn is_docker_archive(export: &Export) -> bool {
+    matches!(export.kind, ExportKind::Archive(Archive::Docker, _))
 }
 
 pub(super) fn is_stored(export: &Export) -> bool {

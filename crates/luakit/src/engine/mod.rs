@@ -10,6 +10,7 @@ mod divide;
 pub(crate) mod exports;
 mod joint_index;
 mod lacking;
+mod missing;
 mod node_events;
 pub(crate) mod nodes;
 pub(crate) mod report;

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use luakit_buildkit::ContentStore;
 use luakit_buildkit::layout::{LATEST, Layout};
 use luakit_frontend::context_value::ContextValue;
-use luakit_frontend::ignore;
 use luakit_llb::{ImageDigest, Reference};
 use luakit_script::{NamedContext, NamedContexts};
 
 use crate::failure::{Failure, reason};
 use crate::flags::build_context::{self, ClientContext, ContextSpec};
+use crate::script::ignore_patterns;
 
 /// What takes the place of images and directories.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Inputs")]
 pub(super) struct ContextArgs {
     /// Build with VALUE where the script names the image or the local directory NAME: a directory,
     /// `docker-image://REF`, `oci-layout://DIR[:TAG][@DIGEST]`, `target:NAME` of the same script, or the URL of a git
@@ -147,7 +148,7 @@ fn ignore_file(name: &str, dir: &Path) -> Result<Vec<String>, Failure> {
     }
     let path = dir.join(".dockerignore");
     match std::fs::read(&path) {
-        Ok(text) => Ok(ignore::patterns(&text)),
+        Ok(text) => ignore_patterns(&path, &text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(e) => Err(wrong(&path, &reason(&e))),
     }

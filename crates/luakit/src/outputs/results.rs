@@ -93,6 +93,12 @@ impl Results {
 }
 
 impl OpenResults {
+    /// The files, and what they are until they are whole.
+    pub(crate) fn places(&self) -> Vec<PathBuf> {
+        let files = self.metadata.iter().chain(&self.id);
+        files.flat_map(|(_, file)| file.places()).collect()
+    }
+
     /// Writes what `response` says; of the image's ids, that of a store that goes by the digests of manifests, or of
     /// configs.
     pub(crate) fn write(self, response: &BuildResponse, by_digest: bool, printer: &Printer) -> Result<(), Failure> {
@@ -120,7 +126,7 @@ fn forget(path: &Path) -> Result<(), Failure> {
 
 fn open(path: &Path) -> Result<(PathBuf, OutputFile), Failure> {
     let file = OutputFile::create(path);
-    let file = file.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
+    let file = file.map_err(|e| Failure::unwritable(path, &e))?;
     Ok((path.to_owned(), file))
 }
 

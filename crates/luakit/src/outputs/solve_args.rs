@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use luakit_buildkit::CacheEntry;
+use luakit_buildkit::{CacheEntry, real_path};
 
 use super::Results;
 use super::caches::{self, CacheEntries};
@@ -24,20 +24,20 @@ const EPOCH: &str = "build-arg:SOURCE_DATE_EPOCH";
 #[derive(Debug, clap::Args)]
 pub(crate) struct SolveArgs {
     /// Keep the build's cache there: `type=registry|local|inline|gha|s3|azblob,…`, or a reference
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Cache")]
     export_cache: Vec<String>,
     /// Take cached steps from there too: `type=registry|local|gha|s3|azblob,…`, or a reference
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Cache")]
     import_cache: Vec<String>,
     /// When the build has succeeded, write what the engine says of its results to FILE, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
     metadata_file: Option<PathBuf>,
     /// Tell the engine `attest:provenance=…`, `attest:sbom=…` or `build-arg:SOURCE_DATE_EPOCH=SECONDS`; other options are
     /// for frontends
     #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
     opt: Vec<(String, String)>,
     /// When the build has ended, write the id that the engine knows it by to FILE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
     ref_file: Option<PathBuf>,
     #[command(flatten)]
     refused: Refused,
@@ -134,6 +134,11 @@ impl SolveArgs {
         }
     }
 
+    /// The file of [`SolveArgs::write_reference`], which is none of the build's input.
+    pub(crate) fn reference_place(&self) -> Option<PathBuf> {
+        self.ref_file.as_deref().map(real_path)
+    }
+
     /// The time that is given for the result: of several, the last.
     pub(crate) fn epoch(&self) -> Option<&str> {
         let mut given = self.opt.iter().rev();
@@ -158,7 +163,9 @@ impl SolveArgs {
         for (flag, entries) in [(from, &imports), (to, &exports)] {
             caches::warn_without_credentials(flag, entries, environment.aws_profile.as_deref(), printer);
         }
-        Ok(CacheEntries { imports, exports })
+        let entries = CacheEntries { imports, exports };
+        caches::warn_missing(from, &entries, printer);
+        Ok(entries)
     }
 
     /// The file that is written at the end.

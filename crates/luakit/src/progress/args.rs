@@ -13,6 +13,7 @@ const LOG_LINES: usize = 6;
 
 /// How the build is shown.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Messages")]
 pub(crate) struct ProgressArgs {
     /// How the build is shown on stderr: `tty` draws the steps, `plain` prints all that happens, `rawjson` is
     /// BuildKit's status stream, `quiet` is errors alone; `auto` is what `BUILDKIT_PROGRESS` says, else `tty` on a

@@ -18,6 +18,7 @@ use crate::script::ScriptArgs;
 
 /// How references are resolved.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Images and the lock file")]
 pub(crate) struct ResolutionArgs {
     /// The lock file [default: luakit.lock beside the script]
     #[arg(long, value_name = "FILE")]

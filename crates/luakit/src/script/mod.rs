@@ -5,5 +5,5 @@ mod context;
 mod plan;
 
 pub(crate) use args::ScriptArgs;
-pub(crate) use context::local_unique;
+pub(crate) use context::{ignore_patterns, local_unique};
 pub(crate) use plan::planning_failure;
