@@ -78,7 +78,7 @@
 ---@class (exact) CacheOptions
 ---@field id? string What tells caches apart (default: `dest`).
 ---@field sharing? CacheOptions.sharing Who may use it at the same time: everyone, each run its own copy, or one after the other (default: "shared").
----@field from? State What a new cache starts with (default: an empty directory).
+---@field from? State What a new cache starts with. Its directory's owner and mode are the cache's: `from = bk.scratch():mkdir("/c", { owner = "1000:1000" }), selector = "/c"` is a cache for the user 1000 (default: an empty directory of root's).
 ---@field selector? string The directory of `from` that it starts with (default: its root).
 
 ---@class (exact) SecretOptions
@@ -218,7 +218,7 @@
 
 ---@class (exact) MkdirOptions
 ---@field mode? string|integer Its permission bits, in octal digits (default: 0755).
----@field make_parents? boolean Whether missing parents are made, and one that is there is no error (default: false).
+---@field make_parents? boolean Whether missing parents are made (default: false).
 ---@field owner? string|Owner The owner: `"user:group"` or `{ user =, group = }`, names or numbers (default: root).
 ---@field created? string|integer The file's time: Unix seconds, or RFC 3339 text.
 
@@ -277,7 +277,7 @@ function State:output(dest) end
 ---@return State
 function State:copy(from, src, dest, opts) end
 
----Makes a directory.
+---Makes a directory. One that is there already stays as it is, with its mode and owner.
 ---
 ---```lua
 ---local s = base:mkdir("/srv/app", { make_parents = true, owner = "app:app" })
@@ -450,12 +450,12 @@ function bk.http(url, opts) end
 ---@return State
 function bk.https(url, opts) end
 
----An image of an OCI layout directory that the client that solves offers (`buildctl build --oci-layout STORE=DIR`).
+---An image of an OCI layout directory that the client offers (`--oci-layout STORE=DIR`, as of `buildctl build`). With that flag, its config is inherited as any image's.
 ---
 ---```lua
----local base = bk.oci_layout("base@sha256:…", { store = "base" })
+---local base = bk.oci_layout("local/base@sha256:…", { store = "base" })
 ---```
----@param ref string The image, with its digest: `name@sha256:…`.
+---@param ref string The image, with its digest: `local/name@sha256:…`. Engines want a name with a `/`; what it is doesn't matter to them.
 ---@param opts? OciLayoutOptions
 ---@return State
 function bk.oci_layout(ref, opts) end
@@ -553,7 +553,7 @@ function bk.platform(os, arch, variant) end
 ---@return string
 function bk.arg(name, default, opts) end
 
----A file of the build context, as it is while the script runs: its bytes, as a string.
+---A file of the build context, as it is while the script runs: its bytes, as a string. The ignore file says what is sent to the engine; it hides nothing from the script.
 ---
 ---```lua
 ---local package = bk.json.decode(bk.read_file("package.json"))

@@ -5,13 +5,14 @@
 //! image configs and several platforms can be returned. What can be found wrong before the engine hears of it is. The
 //! build is one future: dropping it closes the calls, and the engine cancels; so does the request's token, but then the
 //! future goes on until the engine has ended the build. After a failure the others get a bounded time to say more, so
-//! that nothing waits forever.
+//! that nothing waits forever; a registry that the engine waits for gets a longer one ([`Patience`]).
 
 pub(crate) mod caps;
 pub(crate) mod check;
 pub(crate) mod digests;
 mod local_cache;
 mod response;
+mod stall;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,8 +40,12 @@ use crate::progress::{Event, Update};
 use crate::session::attachments::Attachments;
 use crate::session::auth::RegistryAccess;
 use crate::session::content::ContentStore;
+use crate::session::filesend::Receivers;
 use crate::session::{Failures, Offer, Session};
 pub use response::BuildResponse;
+
+pub use stall::Patience;
+use stall::Watch;
 
 /// How long the engine may take to end a build that has failed on our side.
 const GRACE: Duration = Duration::from_secs(5);
@@ -54,13 +59,18 @@ const CANCELING: Duration = Duration::from_secs(10);
 /// What surrounds a build's definitions.
 #[derive(Default)]
 pub struct BuildRequest {
+    /// What the engine knows the build by; made up where there is none. Nothing but a [`crate::build_id`] will do.
+    pub id: Option<String>,
     /// Local directories by the names that the definitions use.
     pub locals: BTreeMap<String, PathBuf>,
     /// Where the result goes; none means that it only has to succeed.
     pub exports: Vec<Export>,
+    /// Files that are written besides while it is built, as [`crate::OutputFile::places`] has them. Of local directories
+    /// neither these nor the exports' own are sent: they would be another input each time.
+    pub written: Vec<PathBuf>,
     /// Where the credentials for registries are; they are offered if it is given.
     pub registries: Option<RegistryAccess>,
-    /// What the build may do beyond the usual: `network.host`, `security.insecure`.
+    /// What the build may do beyond the usual: `network.host`, `security.insecure`, `device=NAME`.
     pub entitlements: Vec<String>,
     /// Where cache may come from.
     pub cache_imports: Vec<CacheEntry>,
@@ -78,6 +88,8 @@ pub struct BuildRequest {
     /// Cancels the build on the engine. The build then ends with [`BuildError::Canceled`] when the engine has ended it,
     /// after 10 seconds at the latest; what happens until then is told as ever.
     pub cancel: CancellationToken,
+    /// How long registries may be silent until the build is given up.
+    pub patience: Patience,
     /// Secrets, SSH agents, image layouts and streams that the build may use.
     pub attachments: Attachments,
 }
@@ -150,8 +162,10 @@ impl BuildRequest {
     /// to one.
     pub fn for_another(&self) -> Self {
         Self {
+            id: None,
             locals: self.locals.clone(),
             exports: Vec::new(),
+            written: self.written.clone(),
             registries: self.registries.clone(),
             entitlements: self.entitlements.clone(),
             cache_imports: self.cache_imports.clone(),
@@ -161,17 +175,25 @@ impl BuildRequest {
             pull: self.pull,
             multi_platform: self.multi_platform,
             cancel: self.cancel.clone(),
-            attachments: Attachments {
-                secrets: self.attachments.secrets.clone(),
-                ssh: self.attachments.ssh.clone(),
-                stores: self.attachments.stores.clone(),
-                uploads: BTreeMap::new(),
-            },
+            patience: self.patience,
+            attachments: self.attachments.for_another(),
         }
     }
 }
 
 impl Engine {
+    /// Finds what a build lacks that its definitions need, before the engine hears of it. They may be unresolved still:
+    /// what an image's digest is makes no difference.
+    pub async fn check(&self, request: &BuildRequest, definitions: &[Definition]) -> Result<(), BuildError> {
+        check::check_locals(&request.locals)?;
+        request.attachments.for_another().open()?;
+        let mut offered = Offered::new(request.locals.keys(), &request.entitlements, &request.attachments);
+        let worker = self.workers().await?.first();
+        offered.devices = worker.map(|worker| worker.devices.clone()).unwrap_or_default();
+        let mut definitions = definitions.iter();
+        definitions.try_for_each(|definition| check::check_definition(definition.message(), Some(&offered)))
+    }
+
     /// Builds definitions that are ready, one for each platform, and tells `observer` what happens.
     pub async fn solve(
         &self,
@@ -217,8 +239,10 @@ impl Engine {
     {
         check::check_locals(&request.locals)?;
         let BuildRequest {
+            id,
             locals,
             exports,
+            mut written,
             registries,
             entitlements,
             mut cache_imports,
@@ -228,9 +252,12 @@ impl Engine {
             pull,
             multi_platform,
             cancel,
+            patience,
             mut attachments,
         } = request;
+        let mut watch = Watch::new(patience, &exports);
         let prepared = Prepared::new(exports, self.endpoint())?;
+        written.extend(prepared.written());
         if let Some(dir) = prepared.layout.clone() {
             let store = ContentStore { dir, writable: true };
             attachments.stores.insert("export".to_owned(), store);
@@ -248,18 +275,21 @@ impl Engine {
             digests: Mutex::default(),
         });
         let failures = Failures::default();
+        let receivers = Receivers::default();
         let (skipped, mut skips) = mpsc::unbounded_channel();
         let shared_key = shared_key(&locals);
         let offer = Offer {
             locals,
+            written,
             targets: prepared.targets.clone(),
+            receivers: receivers.clone(),
             registries,
             failures: failures.clone(),
             skipped,
             attached,
         };
         let session = Session::new(offer, shared_key);
-        let id = random_id();
+        let id = id.unwrap_or_else(random_id);
         let first = prepared.exporters.first().cloned().unwrap_or_default();
         let request = SolveRequest {
             r#ref: id.clone(),
@@ -297,10 +327,12 @@ impl Engine {
         let mut returned = false;
         let deadline = tokio::time::sleep(GRACE);
         tokio::pin!(deadline);
-        let solved = loop {
+        let mut looks = tokio::time::interval(watch.pace());
+        let ended = loop {
             tokio::select! {
                 Some(response) = statuses.recv() => {
                     let update = Update::from_wire(response, &ours);
+                    watch.note(&update);
                     tracker.note(&update);
                     observer(Event::Update(update));
                 }
@@ -312,21 +344,30 @@ impl Engine {
                         deadline.as_mut().reset(tokio::time::Instant::now() + GRACE);
                     }
                 }
-                solved = &mut solve => break solved.map(tonic::Response::into_inner),
+                solved = &mut solve => break Ok(solved.map(tonic::Response::into_inner)),
                 () = &mut deadline, if cause.is_some() => {
-                    break Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build"));
+                    break Ok(Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build")));
                 }
-                () = cancel.cancelled() => {
-                    // Without these calls the engine stops the build's steps; the status stream ends when they have.
-                    drop((solve, frontend));
-                    let words = async {
-                        while let Some(response) = statuses.recv().await {
-                            observer(Event::Update(Update::from_wire(response, &ours)));
-                        }
-                    };
-                    let _late = tokio::time::timeout(CANCELING, words).await;
-                    return Err(BuildError::Canceled.into());
+                () = cancel.cancelled() => break Err(BuildError::Canceled),
+                _ = looks.tick() => if let Some(stalled) = watch.stalled(&tracker) {
+                    break Err(stalled);
                 }
+            }
+        };
+        let solved = match ended {
+            Ok(solved) => solved,
+            Err(error) => {
+                // Without these calls the engine stops the build's steps; the status stream ends when they have.
+                drop((solve, frontend));
+                let words = async {
+                    while let Some(response) = statuses.recv().await {
+                        observer(Event::Update(Update::from_wire(response, &ours)));
+                    }
+                };
+                let _late = tokio::time::timeout(CANCELING, words).await;
+                drop(session);
+                receivers.ended().await;
+                return Err(error.into());
             }
         };
         if solved.is_err() && !returned {
@@ -344,6 +385,7 @@ impl Engine {
             observer(Event::Update(update));
         }
         drop(status);
+        receivers.ended().await;
         while let Ok((local, path)) = skips.try_recv() {
             observer(Event::SkippedDevice { local, path });
         }

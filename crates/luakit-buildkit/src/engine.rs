@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 
 use crate::endpoint::{ConnectError, Endpoint, Said};
 use crate::engines::demands::DockerStore;
+use crate::entitlements::Device;
 use crate::error::BuildError;
 use crate::grpc::{Connection, MESSAGE};
 
@@ -51,6 +52,8 @@ pub struct Worker {
     pub platforms: Vec<Platform>,
     /// What it says of itself.
     pub labels: BTreeMap<String, String>,
+    /// The devices of its machine that builds may ask for.
+    pub devices: Vec<Device>,
 }
 
 impl Worker {
@@ -67,13 +70,7 @@ impl Engine {
         let said = Said::default();
         let limit = endpoint.limit();
         let greeted = tokio::time::timeout(limit, Self::greet(endpoint, &said)).await;
-        greeted.unwrap_or_else(|_| {
-            Err(ConnectError::Timeout {
-                endpoint: Box::new(endpoint.clone()),
-                seconds: limit.as_secs(),
-                said: said.text(),
-            })
-        })
+        greeted.unwrap_or_else(|_| Err(timeout(endpoint, limit, &said)))
     }
 
     /// Connects; to a daemon that is just starting, until it is there.
@@ -138,6 +135,20 @@ impl Engine {
         Ok(engine)
     }
 
+    /// One that is taken at its word.
+    #[cfg(test)]
+    pub(crate) fn over(connection: Connection, endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            connection,
+            version: None,
+            informs: true,
+            docker_store: None,
+            workers: Arc::default(),
+            said: Said::default(),
+        }
+    }
+
     /// Where it is.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -177,6 +188,7 @@ impl Engine {
                 id: record.id,
                 platforms: record.platforms.into_iter().filter_map(platform).collect(),
                 labels: record.labels.into_iter().collect(),
+                devices: record.cdi_devices.into_iter().map(Device::from_wire).collect(),
             })
             .collect())
     }
@@ -195,8 +207,21 @@ impl Engine {
             .max_encoding_message_size(MESSAGE)
     }
 
+    /// An answer that took too long.
+    pub(crate) fn timeout(&self, limit: Duration) -> ConnectError {
+        timeout(&self.endpoint, limit, &self.said)
+    }
+
     pub(crate) fn refused(&self, status: &tonic::Status) -> ConnectError {
         protocol(&self.endpoint, crate::error::text(status))
+    }
+}
+
+fn timeout(endpoint: &Endpoint, limit: Duration, said: &Said) -> ConnectError {
+    ConnectError::Timeout {
+        endpoint: Box::new(endpoint.clone()),
+        seconds: limit.as_secs(),
+        said: said.text(),
     }
 }
 

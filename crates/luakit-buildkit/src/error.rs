@@ -6,6 +6,7 @@
 //! <https://github.com/moby/buildkit/blob/master/util/grpcerrors/grpcerrors.go>.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use luakit_frontend::credentials::CredentialError;
@@ -71,7 +72,7 @@ pub enum BuildError {
     #[error("a step needs `{entitlement}`, which the build is not allowed")]
     NotAllowed {
         /// BuildKit's name for it, as [`crate::BuildRequest::entitlements`] has it.
-        entitlement: &'static str,
+        entitlement: String,
         /// The step.
         vertex: String,
     },
@@ -101,7 +102,15 @@ pub enum BuildError {
         /// Why.
         source: TransferError,
     },
-    /// The output file can't be made.
+    /// The output file can't be begun. Nothing was sent.
+    #[error("can't write `{}`: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The output file can't be finished.
     #[error("can't write `{}`: {source}", path.display())]
     Output {
         /// The file.
@@ -134,12 +143,30 @@ pub enum BuildError {
         /// What the engine says.
         message: String,
     },
+    /// A registry was silent for too long, and nothing else was left to wait for. The build was canceled.
+    #[error("a registry doesn't answer: {what} has got no further for {}", spell(*limit))]
+    Stalled {
+        /// What waits for it.
+        what: String,
+        /// For how long.
+        limit: Duration,
+    },
     /// The request's token canceled the build.
     #[error("the build was canceled")]
     Canceled,
     /// The engine went away during the build.
     #[error("the connection to the engine was lost: {0}")]
     Lost(String),
+}
+
+/// A time in its largest whole unit.
+fn spell(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        seconds if seconds % 3600 == 0 => format!("{} h", seconds / 3600),
+        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 /// A capability that the engine lacks.

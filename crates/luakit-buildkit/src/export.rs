@@ -128,7 +128,7 @@ impl Prepared {
         let (name, writer): (_, Box<dyn Write + Send>) = match output {
             FileOutput::Stream { name, writer } => (name, writer),
             FileOutput::Path(path) | FileOutput::Layout(path) => {
-                let failed = |source| BuildError::Output {
+                let failed = |source| BuildError::Unwritable {
                     path: path.clone(),
                     source,
                 };
@@ -143,6 +143,11 @@ impl Prepared {
             name,
             sink: Arc::new(Mutex::new(Some(writer))),
         })
+    }
+
+    /// The files that are written: where, and meanwhile where.
+    pub(crate) fn written(&self) -> Vec<PathBuf> {
+        self.files.iter().flat_map(|(_, file)| file.places()).collect()
     }
 
     /// Puts the files in their places, and notes in a layout's index what `response` says is there.

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 /// 25 characters of base 36, as BuildKit's clients make them.
-pub(crate) fn random_id() -> String {
+pub fn random_id() -> String {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut id = String::with_capacity(26);
     while id.len() < 25 {

@@ -7,9 +7,11 @@
 //! <https://github.com/moby/buildkit/blob/master/client/ociindex/ociindex.go>.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use luakit_frontend::resolve::{LayoutFailure, layout_config};
+use luakit_llb::{ImageDigest, Platform};
 use rustix::fs::FlockOperation;
 use serde_json::{Map, Value, json};
 
@@ -42,6 +44,14 @@ pub enum LayoutError {
         /// Why.
         reason: String,
     },
+    /// An image in it says no config.
+    #[error("the image layout `{}`: {source}", dir.display())]
+    Image {
+        /// The layout.
+        dir: PathBuf,
+        /// Why.
+        source: LayoutFailure,
+    },
 }
 
 /// What to call an entry.
@@ -73,6 +83,22 @@ impl Layout {
         let by = |annotation: &str| manifests.iter().find(|m| annotation_of(m, annotation) == Some(name));
         let found = by(IMAGE_NAME).or_else(|| by(REF_NAME));
         Ok(found.and_then(|m| m.get("digest")?.as_str().map(str::to_owned)))
+    }
+
+    /// The config of an image of the layout, or of the index's one, for a platform.
+    pub fn config(&self, digest: &ImageDigest, platform: &Platform) -> Result<Vec<u8>, LayoutError> {
+        let read = |digest: &ImageDigest, limit: usize| {
+            let (algorithm, hex) = digest.parts();
+            let path = self.dir.join("blobs").join(algorithm).join(hex);
+            let mut content = Vec::new();
+            let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+            File::open(path)?.take(most).read_to_end(&mut content)?;
+            Ok(content)
+        };
+        layout_config(digest, platform, read).map_err(|source| LayoutError::Image {
+            dir: self.dir.clone(),
+            source,
+        })
     }
 
     /// Adds an entry under each of `names`, in the place of what had that name. `descriptor` is OCI's, as JSON.

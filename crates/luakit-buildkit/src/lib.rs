@@ -11,6 +11,7 @@ pub mod build;
 pub mod endpoint;
 pub mod engine;
 pub mod engines;
+pub mod entitlements;
 pub mod error;
 pub mod export;
 mod fsutil;
@@ -25,7 +26,7 @@ mod session;
 pub mod source_policy;
 
 pub use build::{
-    BuildFailure, BuildRequest, BuildResponse, CacheEntry, FrontendError, PlatformDefinition, PlatformResult,
+    BuildFailure, BuildRequest, BuildResponse, CacheEntry, FrontendError, Patience, PlatformDefinition, PlatformResult,
 };
 pub use endpoint::{ConnectError, DockerHost, Endpoint, EndpointError};
 pub use engine::{Engine, Worker};
@@ -35,7 +36,8 @@ pub use export::{Archive, Export, ExportKind, FileOutput};
 pub use fsutil::TransferError;
 pub use gateway::stdio::{FrontendSetting, Stdio};
 pub use gateway::{Gateway, GatewayError, ResultRef};
-pub use output_file::OutputFile;
+pub use ids::random_id as build_id;
+pub use output_file::{OutputFile, real_path};
 pub use session::attachments::{Attachments, ServiceError};
 pub use session::auth::RegistryAccess;
 pub use session::content::ContentStore;

@@ -3,9 +3,8 @@
 //! A file that could not be finished, because what fills it failed or was interrupted, leaves what was there before.
 //! Links are followed as a shell's `>` does, those to nothing included. A device or a pipe is written as it is.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// How many links are followed, as the kernel does (`path_resolution(7)`).
@@ -30,25 +29,27 @@ impl OutputFile {
     /// Makes sure that the file can be written. What is there stays until [`OutputFile::commit`], which keeps its
     /// permissions; a new file gets those that the umask leaves.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let path = follow(path)?;
-        let permissions = match fs::metadata(&path) {
+        // The links of `/proc/self/fd`, as `/dev/stdout` is one, lead on only for the system.
+        let permissions = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Ok(metadata) if !metadata.is_file() => {
-                let file = Pending::Special(fs::OpenOptions::new().write(true).open(&path)?);
+                let file = Pending::Special(fs::OpenOptions::new().write(true).open(path)?);
+                let path = path.to_owned();
                 return Ok(Self { path, file });
             }
             Ok(metadata) => Some(metadata.permissions()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
-        let dir = match path.parent() {
-            Some(dir) if dir != Path::new("") => dir,
-            _ => Path::new("."),
+        let path = follow(path)?;
+        let mut failed = None;
+        let open = |path: &Path| {
+            let opened = File::options().read(true).write(true).create_new(true).open(path);
+            opened.inspect_err(|error| failed = error.raw_os_error())
         };
-        let file = tempfile::Builder::new()
-            .prefix(".luakit-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(dir)?;
+        let file = tempfile::Builder::new().prefix(".luakit-").make_in(parent(&path), open);
+        // What `tempfile` says names the temporary file, which is nothing to anybody.
+        let file = file.map_err(|error| failed.map_or(error, io::Error::from_raw_os_error))?;
         if let Some(permissions) = permissions {
             file.as_file().set_permissions(permissions)?;
         }
@@ -66,6 +67,14 @@ impl OutputFile {
         }
     }
 
+    /// Where the file goes and where it is written meanwhile, as [`real_path`]. None for what is written as it is.
+    pub fn places(&self) -> Vec<PathBuf> {
+        match &self.file {
+            Pending::Beside(file) => [self.path.as_path(), file.path()].map(real_path).into(),
+            Pending::Special(_) => Vec::new(),
+        }
+    }
+
     /// Puts the file in its place.
     pub fn commit(self) -> io::Result<()> {
         if let Pending::Beside(file) = self.file {
@@ -73,6 +82,21 @@ impl OutputFile {
             file.persist(&self.path).map_err(|e| e.error)?;
         }
         Ok(())
+    }
+}
+
+/// A path whose directory is absolute and has no links in it; as it is where there is no such directory.
+pub fn real_path(path: &Path) -> PathBuf {
+    match (parent(path).canonicalize(), path.file_name()) {
+        (Ok(dir), Some(name)) => dir.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
     }
 }
 
@@ -91,7 +115,9 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -145,5 +171,39 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(OutputFile::create(dir.path()).is_err());
         write(Path::new("/dev/null"), "x").unwrap();
+    }
+
+    #[test]
+    fn a_pipe_is_written_to_through_its_link() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        std::os::unix::fs::symlink(link, &path).unwrap();
+        write(&path, "through").unwrap();
+        drop(writer);
+        let mut text = String::new();
+        io::Read::read_to_string(&mut reader, &mut text).unwrap();
+        assert_eq!(text, "through");
+    }
+
+    #[test]
+    fn an_error_does_not_name_the_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = OutputFile::create(&dir.path().join("no/f")).unwrap_err();
+        assert_eq!(error.to_string(), "No such file or directory (os error 2)");
+    }
+
+    #[test]
+    fn both_places_are_real() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        std::os::unix::fs::symlink("sub", dir.path().join("link")).unwrap();
+        let file = OutputFile::create(&dir.path().join("link/../link/f")).unwrap();
+        let real = dir.path().canonicalize().unwrap().join("sub");
+        let [whole, partial] = file.places().try_into().unwrap();
+        assert_eq!(whole, real.join("f"));
+        assert_eq!(partial.parent(), Some(real.as_path()));
+        assert!(partial.exists());
     }
 }

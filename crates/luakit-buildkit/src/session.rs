@@ -31,7 +31,7 @@ use crate::grpc::Connection;
 use crate::ids::random_id;
 use attachments::Opened;
 pub(crate) use attachments::ServiceError;
-use filesend::Targets;
+use filesend::{Receivers, Targets};
 
 /// A local service that failed.
 #[derive(Debug)]
@@ -66,7 +66,11 @@ impl Failures {
 /// What a session offers.
 pub(crate) struct Offer {
     pub(crate) locals: BTreeMap<String, PathBuf>,
+    /// Files that are not sent, by their real paths.
+    pub(crate) written: Vec<PathBuf>,
     pub(crate) targets: Targets,
+    /// The threads that write to targets that are directories.
+    pub(crate) receivers: Receivers,
     /// Where the credentials are.
     pub(crate) registries: Option<auth::RegistryAccess>,
     pub(crate) failures: Failures,

@@ -8,8 +8,9 @@
 use std::collections::BTreeMap;
 
 use luakit_diagnostic::nearest;
-use luakit_llb::git_url::{GitRemote, GitUrlError, percent_decoded};
+use luakit_llb::git_url::{GitRemote, GitUrlError};
 use luakit_llb::op::GitSource;
+use luakit_llb::percent::{self, Plus};
 
 use crate::values::parse_bool;
 
@@ -184,7 +185,8 @@ fn pairs(query: &str) -> Result<BTreeMap<String, String>, GitContextError> {
     let mut pairs = BTreeMap::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let [key, value] = [key, value].map(|text| percent_decoded(&text.replace('+', " ")));
+        let [key, value] =
+            [key, value].map(|text| String::from_utf8_lossy(&percent::decode(text, Plus::Blank)).into_owned());
         if pairs.insert(key.clone(), value).is_some() {
             return Err(GitContextError::Twice(key));
         }

@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
 use luakit_llb::graph::Vertex;
+use luakit_llb::image_config::UnknownBase;
 use luakit_llb::marshal::{NoCache, RunDefaults};
 use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
 use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader};
 
+use crate::fetch::{PinError, file_subject, git_subject};
 use crate::resolve::ResolveErrors;
 use crate::targets::{self, Selection, TargetError};
 
@@ -120,7 +122,7 @@ pub struct Output {
     /// The images whose configs went into it, with the digests that they had, and for which platforms.
     pub images: BTreeSet<(Reference, Platform)>,
     /// The image whose config the export inherits, when nothing says what that config is.
-    pub unknown_base: Option<(Reference, Platform)>,
+    pub unknown_base: Option<(UnknownBase, Platform)>,
     /// Whether the script said the platform, or what the image's config says of it.
     pub fixed_platform: bool,
     /// Whether the script looked at its target platform, so that another one may mean another build.
@@ -130,12 +132,20 @@ pub struct Output {
 impl Output {
     /// That the image's config lacks what its base says, if it does.
     pub fn unknown_base_warning(&self) -> Option<Diagnostic> {
-        let (image, platform) = self.unknown_base.as_ref()?;
+        let (base, platform) = self.unknown_base.as_ref()?;
+        let (image, hint) = match base {
+            UnknownBase::Image(image) => (
+                image.familiar(),
+                "leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked",
+            ),
+            UnknownBase::Layout(image) => (
+                image.clone(),
+                "give its layout by the name of its `store`: `--oci-layout NAME=DIR`",
+            ),
+        };
         let message = format!(
-            "the image's config lacks what `{}` for {platform} says: its environment, entrypoint and command",
-            image.familiar()
+            "the image's config lacks what `{image}` for {platform} says: its environment, entrypoint and command"
         );
-        let hint = "leave `--resolve=never` out; with a lock file (`luakit lock`) no registry is asked";
         Some(Diagnostic::warning("unresolved-config", message).with_hint(hint))
     }
 }
@@ -270,6 +280,19 @@ impl Plan {
         needed
     }
 
+    /// The devices that the steps of everything to build can't go on without.
+    pub fn devices(&self) -> BTreeSet<&str> {
+        let mut needed = BTreeSet::new();
+        for (_, evaluation, export) in self.each() {
+            for vertex in evaluation.graph.made_of(export.state).vertices(&evaluation.graph) {
+                let Op::Exec(exec) = &*vertex.op else { continue };
+                let required = exec.run.devices.iter().filter(|device| !device.optional);
+                needed.extend(required.map(|device| device.name.as_str()));
+            }
+        }
+        needed
+    }
+
     /// The references of everything to build.
     pub fn reached(&self) -> Reached {
         let mut reached = Reached::default();
@@ -291,14 +314,30 @@ impl Plan {
         told.collect()
     }
 
+    /// What to tell of a git reference or a file that can't be pinned, with the place where the script names it.
+    pub fn unpinned(&self, error: &PinError) -> Diagnostic {
+        let diagnostic = error.diagnostic();
+        let place = self.source_place(|source| match source {
+            Source::Git(git) => error.subject == git_subject(&git.url, git.reference.as_deref()),
+            Source::Http(http) => error.subject == file_subject(&http.url),
+            _ => false,
+        });
+        match place {
+            Some(place) => diagnostic.with_span(place),
+            None => diagnostic,
+        }
+    }
+
     /// Where a script first names an image.
     fn image_place(&self, reference: &Reference) -> Option<Span> {
+        self.source_place(|source| matches!(source, Source::Image(image) if image.reference == *reference))
+    }
+
+    /// Where a script first asks for a source.
+    fn source_place(&self, wanted: impl Fn(&Source) -> bool) -> Option<Span> {
         self.evaluations.iter().find_map(|evaluation| {
             let graph = &evaluation.graph;
-            let named = |vertex: &&Vertex| match &*vertex.op {
-                Op::Source(Source::Image(image)) => image.reference == *reference,
-                _ => false,
-            };
+            let named = |vertex: &&Vertex| matches!(&*vertex.op, Op::Source(source) if wanted(source));
             let frame = graph.stack(graph.vertices().find(named)?.stack).first()?;
             let file = graph.files().get(graph.file_index(frame.file))?;
             let file = SourceFile::new(file.name.as_str(), &*file.data);

@@ -101,6 +101,41 @@ fn git_is_shown_a_secret_and_tells_none() {
     assert!(!error.contains("swordfish") && !error.contains("wrong"), "{error}");
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_url_holds_of_a_login_is_on_no_command_line() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = fake::Registry::start();
+    server.set_auth(Auth::Basic("ann", "swordfish"));
+    let url = serve_git(&server);
+    let dir = tempfile::tempdir().unwrap();
+    let watched = dir.path().join("git");
+    let log = dir.path().join("log");
+    // Its own command line, and those of the programs that it runs.
+    let script = format!(
+        "#!/bin/sh\nprintf '%s\\n' \"$@\" >> {log}\nGIT_TRACE={log} exec git \"$@\"\n",
+        log = log.display()
+    );
+    std::fs::write(&watched, script).unwrap();
+    std::fs::set_permissions(&watched, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let commit = |login: &str| {
+        let command = GitCommand {
+            program: watched.clone(),
+            ..GitCommand::default()
+        };
+        let fetcher = Fetcher::new(network(), command, Secrets::default());
+        wait(fetcher.commit(&git(&url.replace("http://", login), Some("main"))))
+    };
+    assert_eq!(commit("http://ann:sword%66ish@").as_deref(), Ok(MAIN));
+    let token = commit("http://ghp_secret@").unwrap_err().to_string();
+    insta::assert_snapshot!(token.replace(&server.host(), "HOST"), @"can't pin git source `http://HOST/a/b.git#main`: git says: could not read Password for 'http://HOST': terminal prompts disabled");
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("ls-remote") && log.contains("remote-http"), "{log}");
+    for secret in ["swordfish", "sword%66ish", "ghp_secret"] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}
+
 #[test]
 fn git_may_be_missing_or_hang() {
     let run = |program: PathBuf| {

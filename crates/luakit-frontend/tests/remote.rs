@@ -1,5 +1,11 @@
 //! A frontend on an engine that is made up: what it asks for, what it answers, what it tells the user.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::result_large_err,
+    reason = "a panic is how a test fails"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

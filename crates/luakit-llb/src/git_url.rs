@@ -1,6 +1,7 @@
 //! Git remotes, read as BuildKit's `util/gitutil` reads them.
 
 use crate::path;
+use crate::percent::{self, Plus};
 
 /// A git remote taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +71,8 @@ impl GitRemote {
             remote: format!("{scheme}://{rest}"),
             ssh: scheme == "ssh",
             host: host.to_owned(),
-            path: percent_decoded(url_path),
+            // Go's URL parser hands out the path decoded.
+            path: String::from_utf8(percent::decode(url_path, Plus::Plus)).unwrap_or_else(|_| url_path.to_owned()),
             reference,
             subdir,
             query: query.to_owned(),
@@ -116,23 +118,6 @@ fn split_fragment(fragment: &str) -> (Option<String>, Option<String>) {
         some(reference),
         some(path::join(&["/", subdir]).trim_start_matches('/')),
     )
-}
-
-/// Go's URL parser hands out the path decoded. What is no escape stays.
-pub fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
-        if let (b'%', Some(high), Some(low)) = (first, digit(tail.first()), digit(tail.get(1))) {
-            bytes.push(u8::try_from(high * 16 + low).unwrap_or(b'?'));
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]

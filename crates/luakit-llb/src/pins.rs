@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::op::{Op, Source};
 use crate::platform::Platform;
 use crate::reference::{ImageDigest, Reference};
 
@@ -22,10 +23,27 @@ pub struct ResolvedImage {
     pub config: Vec<u8>,
 }
 
+/// An image of an OCI layout that the client offers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LayoutImage {
+    /// The name that the layout is offered under.
+    pub store: String,
+    /// The reference, as the source has it.
+    pub reference: String,
+}
+
+impl LayoutImage {
+    /// What it is found by in its layout.
+    pub fn digest(&self) -> Option<ImageDigest> {
+        self.reference.parse::<Reference>().ok()?.digest().cloned()
+    }
+}
+
 /// What the sources of a graph were resolved to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
     images: BTreeMap<Reference, BTreeMap<Platform, ResolvedImage>>,
+    layouts: BTreeMap<LayoutImage, BTreeMap<Platform, Vec<u8>>>,
     git: BTreeMap<String, BTreeMap<String, String>>,
     http: BTreeMap<String, ImageDigest>,
 }
@@ -56,6 +74,25 @@ impl Pins {
         self.images
             .iter()
             .flat_map(|(reference, platforms)| platforms.iter().map(move |(p, image)| (reference, p, image)))
+    }
+
+    /// The config of an image of a layout. Its digest is in the source itself.
+    pub fn layout_config(&self, image: &LayoutImage, platform: &Platform) -> Option<&[u8]> {
+        self.layouts.get(image)?.get(platform).map(Vec::as_slice)
+    }
+
+    /// Records the config of an image of a layout; what was there before is returned.
+    pub fn insert_layout_config(&mut self, image: LayoutImage, platform: Platform, config: Vec<u8>) -> Option<Vec<u8>> {
+        self.layouts.entry(image).or_default().insert(platform, config)
+    }
+
+    /// The config of a source that is an image.
+    pub(crate) fn config_of(&self, op: &Op, platform: &Platform) -> Option<&[u8]> {
+        match op {
+            Op::Source(Source::Image(image)) => self.image(&image.reference, platform).map(|image| &*image.config),
+            Op::Source(Source::OciLayout(layout)) => self.layout_config(&layout.image()?, platform),
+            _ => None,
+        }
     }
 
     /// The commit of a branch or a tag. `url` is the remote as the script gave it, less any `#ref:subdir`; no

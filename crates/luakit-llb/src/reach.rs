@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::graph::{Graph, VertexId};
 use crate::marshal::inputs_of;
-use crate::op::{FileAction, GitSource, ImageSource, MountKind, Op, Source};
+use crate::op::{FileAction, GitSource, ImageSource, MountKind, OciLayoutSource, Op, Source};
+use crate::pins::LayoutImage;
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::state::State;
@@ -15,6 +16,8 @@ use crate::values::{Values, ValuesId};
 pub struct Reached {
     /// Images, and the platform that each is wanted for.
     pub images: BTreeSet<(Reference, Platform)>,
+    /// Images of layouts that the client offers, and the platform that each is wanted for.
+    pub layouts: BTreeSet<(LayoutImage, Platform)>,
     /// Git references; those that the script pins itself, by a checksum or a commit's name, are left out.
     pub git: BTreeSet<GitRequest>,
     /// Downloads; those that the script pins itself are left out.
@@ -60,6 +63,7 @@ impl Reached {
     /// Adds what `other` reached.
     pub fn extend(&mut self, other: Self) {
         self.images.extend(other.images);
+        self.layouts.extend(other.layouts);
         self.git.extend(other.git);
         self.http.extend(other.http);
         self.locals.extend(other.locals);
@@ -121,8 +125,10 @@ impl Walk<'_> {
                 // Its own client resolved it.
                 Values::Empty | Values::Foreign(_) => return,
                 Values::Image(vertex) => {
-                    if let Op::Source(Source::Image(image)) = &*self.graph.vertex(*vertex).op {
-                        self.image(image);
+                    match &*self.graph.vertex(*vertex).op {
+                        Op::Source(Source::Image(image)) => self.image(image),
+                        Op::Source(Source::OciLayout(layout)) => self.layout(layout),
+                        _ => {}
                     }
                     return;
                 }
@@ -185,13 +191,21 @@ impl Walk<'_> {
                     user_agent: http.user_agent.clone(),
                 });
             }
-            Source::Git(_) | Source::Http(_) | Source::OciLayout(_) => {}
+            Source::OciLayout(layout) => self.layout(layout),
+            Source::Git(_) | Source::Http(_) => {}
         }
     }
 
     fn image(&mut self, image: &ImageSource) {
         let platform = image.platform.as_ref().unwrap_or(self.target);
         self.reached.images.insert((image.reference.clone(), platform.clone()));
+    }
+
+    fn layout(&mut self, layout: &OciLayoutSource) {
+        let platform = layout.platform.as_ref().unwrap_or(self.target);
+        if let Some(image) = layout.image() {
+            self.reached.layouts.insert((image, platform.clone()));
+        }
     }
 }
 

@@ -1,7 +1,11 @@
 //! Sets of a graph's vertices: what states are made of.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::graph::{Graph, Vertex, VertexId};
 use crate::marshal::inputs_of;
+use crate::op::Op;
 use crate::state::State;
 
 /// Vertices of one graph.
@@ -59,5 +63,27 @@ impl Graph {
             }
         }
         set
+    }
+
+    /// Runs and changes of files that are lost, in order: none of the `kept` states is made of them, and no other vertex.
+    pub fn lost_steps(&self, kept: &[State]) -> Vec<&Vertex> {
+        let mut used = VertexSet(vec![false; self.len()]);
+        for output in kept.iter().filter_map(|state| state.output) {
+            used.insert(output.vertex);
+        }
+        for vertex in self.vertices() {
+            for input in inputs_of(&vertex.op) {
+                used.insert(input.vertex);
+            }
+        }
+        let is_step = |vertex: &Vertex| matches!(&*vertex.op, Op::Exec(_) | Op::File(_));
+        let unused = self.vertices().zip(&used.0).filter(|(_, used)| !**used);
+        let mut lost: Vec<&Vertex> = unused.map(|(vertex, _)| vertex).filter(|v| is_step(v)).collect();
+        if !lost.is_empty() {
+            // A vertex that was labelled is there twice, and then it is the label's that is used.
+            let mut seen: BTreeSet<*const Op> = used.vertices(self).map(|vertex| Arc::as_ptr(&vertex.op)).collect();
+            lost.retain(|vertex| seen.insert(Arc::as_ptr(&vertex.op)));
+        }
+        lost
     }
 }

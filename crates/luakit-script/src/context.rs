@@ -68,6 +68,8 @@ pub enum NamedContext {
 pub struct NamedContexts {
     /// By the platform that they are for; those for any are under none.
     named: BTreeMap<String, BTreeMap<Option<Platform>, NamedContext>>,
+    /// Those that are targets of the script itself.
+    targets: BTreeMap<String, String>,
     /// What the build context is, if not the directory of that name.
     main: Option<NamedContext>,
     /// The sessions that offer directories, by these' names, where it isn't the build's own.
@@ -95,14 +97,24 @@ impl NamedContexts {
         self.named.entry(name).or_default().insert(platform, context)
     }
 
-    /// Whether there are no names.
-    pub fn is_empty(&self) -> bool {
-        self.named.is_empty()
+    /// Lets a target of the script itself take the name's place; the one that had it before is returned.
+    pub fn insert_target(&mut self, name: String, target: String) -> Option<String> {
+        self.targets.insert(name, target)
     }
 
-    /// The names, sorted.
+    /// Whether there are no names.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.targets.is_empty()
+    }
+
+    /// The names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.named.keys().map(String::as_str)
+        self.named.keys().chain(self.targets.keys()).map(String::as_str)
+    }
+
+    /// The target that takes the place of a normalised name.
+    pub(crate) fn target(&self, name: &str) -> Option<&str> {
+        self.targets.get(name).map(String::as_str)
     }
 
     /// The context of a normalised name, where it stands for something of that platform.

@@ -32,6 +32,8 @@ pub struct Facts {
     pub docker_host: String,
     /// The `docker` client of the same version, with its buildx plugin beside it.
     pub docker_cli: PathBuf,
+    /// Where the engine's programs and other clients are unpacked, laid out like `/`.
+    pub tools: PathBuf,
     /// A value of `DOCKER_CONFIG` under which that client finds buildx, and no credentials.
     pub docker_config: PathBuf,
     /// The daemon's version.

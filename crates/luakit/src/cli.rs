@@ -11,7 +11,13 @@ use crate::commands::{build, completions, dag, engines, frontend, lock, solve, v
 #[command(name = "luakit", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     /// When messages are coloured; `auto` is on a terminal, unless `NO_COLOR` is set
-    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        value_name = "WHEN",
+        help_heading = "Messages"
+    )]
     pub(crate) color: ColorChoice,
     #[command(subcommand)]
     pub(crate) command: Command,

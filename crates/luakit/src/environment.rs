@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::env::VarError;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use luakit_buildkit::engines::Discovery;
 use luakit_frontend::values::parse_bool;
@@ -37,6 +37,10 @@ pub(crate) struct Environment {
     pub(crate) buildkit_colors: Option<String>,
     /// `BUILDKIT_TTY_LOG_LINES`.
     pub(crate) tty_log_lines: Option<String>,
+    /// Where AWS's own tools would look for credentials that no variable holds: a profile, or a file.
+    pub(crate) aws_profile: Option<String>,
+    /// `TERM` says that nothing can be drawn.
+    pub(crate) dumb_terminal: bool,
     /// `HTTP_PROXY`.
     pub(crate) http_proxy: Option<String>,
     /// `HTTPS_PROXY`.
@@ -64,6 +68,8 @@ impl Environment {
             buildkit_progress: text("BUILDKIT_PROGRESS")?,
             buildkit_colors: text("BUILDKIT_COLORS")?,
             tty_log_lines: text("BUILDKIT_TTY_LOG_LINES")?,
+            aws_profile: aws_profile(home.as_deref()),
+            dumb_terminal: std::env::var_os("TERM").is_some_and(|term| term == "dumb"),
             http_proxy: either("HTTP_PROXY")?,
             https_proxy: either("HTTPS_PROXY")?,
             no_proxy: either("NO_PROXY")?,
@@ -143,6 +149,16 @@ fn text(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
+/// What AWS's tools read credentials from, as a message calls it.
+fn aws_profile(home: Option<&Path>) -> Option<String> {
+    let variables = ["AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"];
+    if let Some(name) = variables.into_iter().find(|name| path(name).is_some()) {
+        return Some(name.to_owned());
+    }
+    let file = home?.join(".aws/credentials");
+    file.exists().then(|| "~/.aws/credentials".to_owned())
+}
+
 /// A proxy's variable, in either spelling.
 fn either(name: &str) -> Result<Option<String>, Failure> {
     match text(name)? {
@@ -153,9 +169,7 @@ fn either(name: &str) -> Result<Option<String>, Failure> {
 
 /// A switch, in the words of BuildKit's client; it takes others as unset.
 fn flag(name: &str) -> Result<bool, Failure> {
-    let value = text(name)?;
-    let words = ["1", "t", "T", "true", "True", "TRUE"];
-    Ok(value.is_some_and(|value| words.contains(&value.as_str())))
+    Ok(text(name)?.and_then(|value| parse_bool(&value)) == Some(true))
 }
 
 /// A switch that is wrong usage when it says neither yes nor no.

@@ -144,7 +144,7 @@ addresses, which differ from run to run. What a weak table (`__mode`) still hold
 pub(super) fn index(pages: &[Page]) -> String {
     let mut out = head("Reference");
     out.push_str(
-        "A script sees one global, `bk`, and what Lua itself has. These pages are made from what the program checks \
+        "A script sees one global, `bk`, and what Lua itself has, in the dialect Luau: Lua 5.1 with `//`, `+=`, `continue`, string interpolation and type annotations. These pages are made from what the program checks \
          every call against; an editor learns the same from [types/](../../types/) (see [editors](../editors.md)).\n\n",
     );
     for page in pages {

@@ -85,6 +85,7 @@ pub(super) fn start(place: &Place, tools: &Tools) -> Result<Facts> {
         graph_socket: place.graph_socket(),
         docker_host,
         docker_cli,
+        tools: tools.root.clone(),
         docker_config: place.root.join("docker-config"),
         version: version.trim().to_owned(),
         registry,

@@ -21,7 +21,7 @@ pub(super) const IMAGE_SUITE: &str = "bookworm";
 pub(super) const ARCHITECTURES: [&str; 3] = ["amd64", "arm64", "armhf"];
 
 /// The engine's programs, with the suite each comes from.
-const TOOLS: [(&str, &str); 13] = [
+const TOOLS: [(&str, &str); 17] = [
     ("docker.io", ENGINE_SUITE),
     ("containerd", ENGINE_SUITE),
     ("docker-cli", ENGINE_SUITE),
@@ -35,10 +35,15 @@ const TOOLS: [(&str, &str); 13] = [
     ("openssl", IMAGE_SUITE),
     ("python3-pip-whl", IMAGE_SUITE),
     ("qemu-user-static", IMAGE_SUITE),
+    // No part of the engine: it reads what was pushed, as another client does. The rest are its libraries.
+    ("skopeo", IMAGE_SUITE),
+    ("libgpgme11", IMAGE_SUITE),
+    ("libassuan0", IMAGE_SUITE),
+    ("libdevmapper1.02.1", IMAGE_SUITE),
 ];
 
 /// Changes when [`TOOLS`] or their unpacking does.
-const TOOLS_STAMP: &str = "3";
+const TOOLS_STAMP: &str = "4";
 
 /// Programs of the machine that everything else rests on.
 const NEEDED: [&str; 11] = [

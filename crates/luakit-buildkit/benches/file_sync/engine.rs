@@ -159,6 +159,31 @@ impl LlbBridge for Fake {
         Ok(Response::new(gateway::ReturnResponse::default()))
     }
 
+    async fn read_file(
+        &self,
+        _: Request<gateway::ReadFileRequest>,
+    ) -> Result<Response<gateway::ReadFileResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn read_dir(
+        &self,
+        _: Request<gateway::ReadDirRequest>,
+    ) -> Result<Response<gateway::ReadDirResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn stat_file(
+        &self,
+        _: Request<gateway::StatFileRequest>,
+    ) -> Result<Response<gateway::StatFileResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn inputs(&self, _: Request<gateway::InputsRequest>) -> Result<Response<gateway::InputsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn warn(&self, _: Request<gateway::WarnRequest>) -> Result<Response<gateway::WarnResponse>, Status> {
         Err(Status::unimplemented(""))
     }

@@ -8,6 +8,7 @@ use luakit_llb::definition::check_size;
 use luakit_proto::{Message as _, pb};
 use sha2::{Digest as _, Sha256};
 
+use crate::entitlements::forbidden;
 use crate::error::BuildError;
 use crate::gateway::Offered;
 use crate::session::ssh::DEFAULT_SSH;
@@ -80,10 +81,18 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, offered: &Offered) -> Resu
             for (entitlement, wanted) in wants {
                 if wanted && !offered.entitlements.iter().any(|given| given == entitlement) {
                     return Err(BuildError::NotAllowed {
-                        entitlement,
+                        entitlement: entitlement.to_owned(),
                         vertex: vertex(),
                     });
                 }
+            }
+            let required = exec.cdi_devices.iter().filter(|device| !device.optional);
+            let required = required.map(|device| device.name.as_str());
+            if let Some(name) = forbidden(required, &offered.entitlements, &offered.devices).first() {
+                return Err(BuildError::NotAllowed {
+                    entitlement: format!("device={name}"),
+                    vertex: vertex(),
+                });
             }
         }
         _ => {}
@@ -149,6 +158,7 @@ mod tests {
     use luakit_llb::definition::SOLVE_LIMIT;
 
     use super::*;
+    use crate::entitlements::Device;
 
     fn exec(network: pb::NetMode, security: pb::SecurityMode) -> Vec<u8> {
         let exec = pb::ExecOp {
@@ -203,8 +213,40 @@ mod tests {
         "#);
     }
 
+    #[test]
+    fn devices_must_be_allowed_that_the_engine_has() {
+        let exec = pb::ExecOp {
+            cdi_devices: vec![pb::CdiDevice {
+                name: "vendor.example/gpu=0".to_owned(),
+                optional: false,
+            }],
+            ..pb::ExecOp::default()
+        };
+        let op = pb::Op {
+            op: Some(pb::op::Op::Exec(exec)),
+            ..pb::Op::default()
+        };
+        let definition = pb::Definition {
+            def: vec![op.encode_to_vec()],
+            ..pb::Definition::default()
+        };
+        let mut offered = Offered::default();
+        assert!(
+            check_definition(&definition, Some(&offered)).is_ok(),
+            "the engine will say that it has none"
+        );
+        offered.devices = vec![Device {
+            name: "vendor.example/gpu=0".to_owned(),
+            ..Device::default()
+        }];
+        let error = check_definition(&definition, Some(&offered)).unwrap_err();
+        insta::assert_snapshot!(error, @"a step needs `device=vendor.example/gpu=0`, which the build is not allowed");
+        offered.entitlements = vec!["device".to_owned()];
+        assert!(check_definition(&definition, Some(&offered)).is_ok());
+    }
+
     /// What a definition of one op needs beyond `offered`.
-    fn missing(op: pb::op::Op, offered: Option<Offered>) -> String {
+    fn missing(op: pb::op::Op, offered: Option<&Offered>) -> String {
         let op = pb::Op {
             op: Some(op),
             ..pb::Op::default()
@@ -213,7 +255,7 @@ mod tests {
             def: vec![op.encode_to_vec()],
             ..pb::Definition::default()
         };
-        match check_definition(&definition, offered.as_ref()) {
+        match check_definition(&definition, offered) {
             Ok(()) => "nothing".to_owned(),
             Err(error) => error.to_string(),
         }
@@ -269,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_steps_are_shown_must_be_offered() {
-        let nothing = || Some(Offered::default());
+        let nothing = Offered::default();
         let ops = [
             secret(false),
             variable(false),
@@ -281,7 +323,7 @@ mod tests {
             variable(true),
             agent(true),
         ];
-        let said = ops.map(|op| missing(op, nothing()));
+        let said = ops.map(|op| missing(op, Some(&nothing)));
         insta::assert_snapshot!(said.join("\n"), @"
         a step needs the secret `token`, which was not given
         a step needs the secret `token`, which was not given
@@ -293,15 +335,13 @@ mod tests {
         nothing
         nothing
         ");
-        let offered = || {
-            Some(Offered {
-                secrets: ["token".to_owned()].into(),
-                ssh: [DEFAULT_SSH.to_owned()].into(),
-                ..Offered::default()
-            })
+        let offered = Offered {
+            secrets: ["token".to_owned()].into(),
+            ssh: [DEFAULT_SSH.to_owned()].into(),
+            ..Offered::default()
         };
         for op in [secret(false), variable(false), agent(false)] {
-            assert_eq!(missing(op.clone(), offered()), "nothing");
+            assert_eq!(missing(op.clone(), Some(&offered)), "nothing");
             assert_eq!(missing(op, None), "nothing", "somebody else offers it");
         }
     }

@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use luakit_llb::percent::{self, Plus};
+
 use super::{CommandLine, DockerHost, Endpoint, TlsSettings};
 
 /// What [`Address::from_str`] takes.
@@ -407,21 +409,7 @@ pub(crate) fn quote(text: &str) -> String {
 
 /// Undoes percent-encoding; what isn't any stays.
 pub(crate) fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        if let [b'%', high, low, after @ ..] = rest
-            && let (Some(high), Some(low)) = (char::from(*high).to_digit(16), char::from(*low).to_digit(16))
-            && let Ok(byte) = u8::try_from(high * 16 + low)
-        {
-            bytes.push(byte);
-            rest = after;
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    String::from_utf8_lossy(&percent::decode(text, Plus::Plus)).into_owned()
 }
 
 #[cfg(test)]

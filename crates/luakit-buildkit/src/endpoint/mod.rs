@@ -144,3 +144,16 @@ pub enum ConnectError {
         message: String,
     },
 }
+
+impl ConnectError {
+    /// Whether Docker answers, and has no container of the name that the engine's should have.
+    pub fn lacks_container(&self) -> bool {
+        matches!(
+            self,
+            Self::Docker {
+                source: DockerError::NoContainer,
+                ..
+            }
+        )
+    }
+}

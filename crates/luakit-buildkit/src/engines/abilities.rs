@@ -40,8 +40,14 @@ pub struct Abilities {
 }
 
 impl Engine {
-    /// Asks what the engine can do.
+    /// Asks what the engine can do. It takes [`Endpoint::limit`](crate::Endpoint::limit) at most.
     pub async fn abilities(&self) -> Result<Abilities, ConnectError> {
+        let limit = self.endpoint.limit();
+        let asked = tokio::time::timeout(limit, self.ask_abilities()).await;
+        asked.unwrap_or_else(|_| Err(self.timeout(limit)))
+    }
+
+    async fn ask_abilities(&self) -> Result<Abilities, ConnectError> {
         let id = ids::random_id();
         let mut control = self.control();
         let build = SolveRequest {
@@ -60,9 +66,9 @@ impl Engine {
             let pong = pong?.into_inner();
             returned.map(|_| pong)
         };
-        let (pong, solved) = tokio::join!(ask, control.solve(build));
-        let pong = pong.map_err(|status| self.refused(&status))?;
-        solved.map_err(|status| self.refused(&status))?;
+        // Where one of them fails, nobody would end the other.
+        let both = tokio::try_join!(ask, control.solve(build));
+        let (pong, _) = both.map_err(|status| self.refused(&status))?;
         let enabled = pong.llb_caps.into_iter().filter(|cap| cap.enabled).map(|cap| cap.id);
         Ok(Abilities::of(&enabled.collect()))
     }
@@ -91,4 +97,41 @@ fn of_build<T>(id: &str, message: T) -> Request<T> {
         request.metadata_mut().insert("buildkit-controlapi-buildid", id);
     }
     request
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::{Duration, Instant};
+
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tonic::Status;
+    use tonic::body::Body;
+
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::grpc::Connection;
+
+    /// An engine that refuses what is asked of its gateway, and never ends a build.
+    async fn deaf() -> Engine {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+            if request.uri().path().ends_with("/Solve") {
+                std::future::pending::<()>().await;
+            }
+            Ok::<http::Response<Body>, Infallible>(Status::unavailable("not today").into_http())
+        });
+        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        tokio::spawn(server.serve_connection(TokioIo::new(theirs), service));
+        let connection = Connection::open(ours, "localhost").await.unwrap();
+        Engine::over(connection, Endpoint::Unix("/none.sock".into()))
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_fails_is_heard_though_the_build_goes_on() {
+        let begun = Instant::now();
+        let error = deaf().await.abilities().await.unwrap_err();
+        assert!(error.to_string().contains("not today"), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
 }

@@ -35,6 +35,12 @@ pub struct Demands {
     pub merge: bool,
     /// Whether the graph has differences.
     pub diff: bool,
+    /// Whether images are annotated.
+    pub annotations: bool,
+    /// Whether results get one time, by `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: bool,
+    /// Whether the sources are under a policy.
+    pub source_policy: bool,
 }
 
 /// Something that an engine can't do.
@@ -56,6 +62,12 @@ pub enum Lack {
     Merge,
     /// Differences.
     Diff,
+    /// Annotations of images.
+    Annotations,
+    /// Results of one time.
+    SourceDateEpoch,
+    /// Policies for sources.
+    SourcePolicy,
 }
 
 impl fmt::Display for Lack {
@@ -69,11 +81,38 @@ impl fmt::Display for Lack {
             Self::SeveralExporters => f.write_str("several outputs of one build"),
             Self::Merge => f.write_str("`bk.merge`"),
             Self::Diff => f.write_str("`bk.diff`"),
+            Self::Annotations => f.write_str("annotations of images"),
+            Self::SourceDateEpoch => f.write_str("times set by `SOURCE_DATE_EPOCH`"),
+            Self::SourcePolicy => f.write_str("source policies"),
         }
     }
 }
 
+impl Demands {
+    /// Whether anything is asked for that engines may lack without a word: an engine that doesn't know an attribute, or
+    /// a policy, builds as if it weren't there.
+    pub fn need_abilities(&self) -> bool {
+        let wishes = [
+            self.exporters.len() > 1,
+            self.attestations,
+            self.merge,
+            self.diff,
+            self.annotations,
+            self.source_date_epoch,
+            self.source_policy,
+        ];
+        wishes.contains(&true)
+    }
+}
+
 impl DockerStore {
+    /// Whether an exporter's attribute means nothing to the store's own exporter of images, which says nothing of it: the
+    /// older store's knows names alone (`builder/builder-next/exporter/mobyexporter` of
+    /// <https://github.com/moby/moby>).
+    pub fn ignores(self, attribute: &str) -> bool {
+        self == Self::Graph && attribute != "name"
+    }
+
     /// What of a build a Docker with this store can't do, whichever its version.
     pub fn lacks(self, demands: &Demands) -> Vec<Lack> {
         if self == Self::Containerd {
@@ -110,6 +149,12 @@ impl Abilities {
             (demands.attestations && !self.attestations, Lack::Attestations),
             (demands.merge && !self.merge, Lack::Merge),
             (demands.diff && !self.diff, Lack::Diff),
+            (demands.annotations && !self.annotations, Lack::Annotations),
+            (
+                demands.source_date_epoch && !self.source_date_epoch,
+                Lack::SourceDateEpoch,
+            ),
+            (demands.source_policy && !self.source_policy, Lack::SourcePolicy),
         ];
         let lacks = checks.into_iter().filter(|(lacks, _)| *lacks);
         lacks.map(|(_, lack)| lack).collect()
@@ -130,6 +175,9 @@ mod tests {
             push: true,
             merge: true,
             diff: true,
+            annotations: true,
+            source_date_epoch: true,
+            source_policy: true,
         }
     }
 
@@ -164,7 +212,34 @@ mod tests {
         attestations
         `bk.merge`
         `bk.diff`
+        annotations of images
+        times set by `SOURCE_DATE_EPOCH`
+        source policies
         ");
         assert_eq!(Abilities::default().lacks(&Demands::default()), []);
+    }
+
+    /// Whatever an engine can be found to lack, it is asked for.
+    #[test]
+    fn an_engine_is_asked_for_all_that_it_may_lack() {
+        let one = |set: fn(&mut Demands)| {
+            let mut demands = Demands::default();
+            set(&mut demands);
+            demands
+        };
+        let cases = [
+            one(|d| d.exporters = vec!["local".to_owned(), "tar".to_owned()]),
+            one(|d| d.attestations = true),
+            one(|d| d.merge = true),
+            one(|d| d.diff = true),
+            one(|d| d.annotations = true),
+            one(|d| d.source_date_epoch = true),
+            one(|d| d.source_policy = true),
+        ];
+        for demands in &cases {
+            assert!(demands.need_abilities(), "{demands:?}");
+            assert_eq!(Abilities::default().lacks(demands).len(), 1, "{demands:?}");
+        }
+        assert!(!Demands::default().need_abilities());
     }
 }

@@ -91,6 +91,16 @@ impl Source {
         )
     }
 
+    /// The name of the builder, if it is one of buildx's.
+    pub fn builder(&self) -> Option<&str> {
+        match self {
+            Self::Builder(name) | Self::BuildxBuilder(name) | Self::CurrentBuilder(name) | Self::OtherBuilder(name) => {
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether somebody has chosen it, if only as what is usual.
     pub fn is_chosen(&self) -> bool {
         self.is_named() || matches!(self, Self::CurrentBuilder(_) | Self::CurrentContext(_))
@@ -170,6 +180,24 @@ impl Discovery {
     /// All that is known, in the order to try, and then what a build would only use when told to.
     pub fn everything(&self) -> Vec<Candidate> {
         let mut all = self.candidates();
+        if self.named().is_some() {
+            // Whoever names one may still want to see what would be taken otherwise.
+            let tls = self.tls.clone().filter(|_| self.addr.is_none());
+            let unflagged = Self {
+                addr: None,
+                builder: None,
+                tls,
+                ..self.clone()
+            };
+            all.extend(unflagged.candidates());
+            let unnamed = Self {
+                buildkit_host: None,
+                buildx_builder: None,
+                tls: None,
+                ..unflagged
+            };
+            all.extend(unnamed.candidates());
+        }
         if let Some(store) = self.store() {
             for name in store.names() {
                 let source = Source::OtherBuilder(name.clone());
@@ -240,10 +268,18 @@ impl Discovery {
         let docker = found.and_then(|found| {
             found.map(Endpoint::Docker).ok_or_else(|| SetupError::NoBuilder {
                 name: name.to_owned(),
-                known: self.store().map(|store| store.names()).unwrap_or_default(),
+                known: self.builders(),
             })
         });
         Candidate::one(source, name, docker)
+    }
+
+    /// What `--builder` takes: builders, and docker contexts.
+    fn builders(&self) -> Vec<String> {
+        let mut names = self.store().map(|store| store.names()).unwrap_or_default();
+        names.push("default".to_owned());
+        names.extend(self.contexts().names());
+        names
     }
 
     fn builder_of(&self, store: &Store, name: &str, source: Source) -> Candidate {

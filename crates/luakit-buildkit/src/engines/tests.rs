@@ -279,8 +279,8 @@ fn builders() {
     `--builder cloud-me` (named): error: the builder `cloud-me` has the driver `cloud`, which is not supported
     `--builder none` (named): error: the node `none`: the builder has no nodes
     `--builder torn` (named): error: can't read `HOME/buildx/instances/torn`: EOF while parsing an object at line 1 column 1
-    `--builder gone` (named): error: there is no builder `gone`; there are: box, cloud-me, far, kube, none, torn
-    `--builder ../box` (named): error: there is no builder `../box`; there are: box, cloud-me, far, kube, none, torn
+    `--builder gone` (named): error: there is no builder `gone`; there are: box, cloud-me, far, kube, none, torn, default, remote
+    `--builder ../box` (named): error: there is no builder `../box`; there are: box, cloud-me, far, kube, none, torn, default, remote
     `--builder default` (named): docker on unix:///var/run/docker.sock
     `--builder remote` (named): docker on tcp://10.0.0.1:2375
     "#);
@@ -348,11 +348,11 @@ fn everything_that_is_known_is_listed_once() {
     ");
     insta::assert_snapshot!(home.everything(Discovery { addr: some("tcp://build.example"), ..Discovery::default() }), @"
     `--addr` (named): tcp://build.example:1234
-    buildx's builder `b`: tcp://build.example:1234
-    buildx's builder `c`: tcp://other.example:1234
-    the docker context `remote`: docker on tcp://10.0.0.1:2375
+    buildx's current builder `b`: tcp://build.example:1234
+    the current docker context `remote`: docker on tcp://10.0.0.1:2375
     docker: docker on unix:///var/run/docker.sock
     buildkit: unix:///run/buildkit/buildkitd.sock
+    buildx's builder `c`: tcp://other.example:1234
     ");
 }
 
@@ -366,7 +366,7 @@ fn without_a_home() {
     let [candidate] = named.candidates().try_into().unwrap();
     assert_eq!(
         describe(&candidate),
-        "`--builder b` (named): error: there is no builder `b`"
+        "`--builder b` (named): error: there is no builder `b`; there are: default"
     );
     assert_eq!(
         Discovery::default().docker().unwrap(),

@@ -5,6 +5,8 @@
 //! something is. Paths to follow become include patterns, with the targets of links on the way added (see
 //! [`super::follow`]).
 
+use std::collections::BTreeSet;
+
 use super::anchor::Anchor;
 use super::{TransferError, follow};
 use crate::patterns::{Matched, Patterns};
@@ -15,6 +17,8 @@ pub(crate) struct Filter {
     /// Nothing: everything is included.
     include: Option<Patterns>,
     exclude: Option<Patterns>,
+    /// Entries that are left out whatever the patterns say.
+    without: BTreeSet<String>,
 }
 
 /// What to do with an entry.
@@ -57,12 +61,22 @@ impl Filter {
         Ok(Self {
             include: patterns(&include)?,
             exclude: patterns(exclude)?,
+            without: BTreeSet::new(),
         })
+    }
+
+    /// The same without some entries, given by their paths in the tree.
+    pub(crate) fn without<'p>(mut self, paths: impl Iterator<Item = &'p str>) -> Self {
+        self.without.extend(paths.map(str::to_owned));
+        self
     }
 
     /// Decides about one entry, given what its directory matched.
     pub(crate) fn decide(&self, path: &str, is_dir: bool, parent: Option<&DirState>) -> (Decision, DirState) {
         let mut state = DirState::default();
+        if self.without.contains(path) {
+            return (Decision::Skip, state);
+        }
         let mut decision = Decision::Send;
         if let Some(include) = &self.include {
             let (hit, matched) = include.matches_below(path, parent.map(|p| &p.include));

@@ -8,6 +8,7 @@
 //! to the caller, as with every client of BuildKit.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -350,21 +351,54 @@ fn make_room(dir: &OwnedFd, name: &str) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Removes a directory and all below it. What lies deeper is moved up on the way, so that neither the stack nor the
+/// number of handles grows with the depth.
 fn remove_dir(dir: &OwnedFd, name: &str) -> Result<(), Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::openat(dir, name, flags, Mode::empty())?;
-    for entry in rustix::fs::Dir::read_from(&fd)? {
-        let entry = entry?;
-        let child = entry.file_name();
-        if child == c"." || child == c".." {
+    let top = open_dir(dir, name)?;
+    let mut names = list_dir(&top)?;
+    while let Some(name) = names.pop() {
+        if remove_entry(&top, &name)? {
             continue;
         }
-        match rustix::fs::unlinkat(&fd, child, AtFlags::empty()) {
-            Err(Errno::ISDIR | Errno::PERM) => remove_dir(&fd, &child.to_string_lossy())?,
-            other => other?,
+        let inner = open_dir(&top, &*name)?;
+        for child in list_dir(&inner)? {
+            if !remove_entry(&inner, &child)? {
+                let moved = CString::new(temporary_name()).map_err(|_| Errno::INVAL)?;
+                rustix::fs::renameat(&inner, &*child, &top, &*moved)?;
+                names.push(moved);
+            }
         }
+        rustix::fs::unlinkat(&top, &*name, AtFlags::REMOVEDIR)?;
     }
     rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)
+}
+
+fn open_dir(dir: &OwnedFd, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, name, flags, Mode::empty())
+}
+
+fn list_dir(dir: &OwnedFd) -> Result<Vec<CString>, Errno> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let name = entry?.file_name().to_owned();
+        if *name != *c"." && *name != *c".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Removes what is no directory, and a directory that is empty; says whether it did.
+fn remove_entry(dir: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
+    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        other => return other.map(|()| true),
+    }
+    match rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
+        Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+        other => other.map(|()| true),
+    }
 }
 
 /// A name that no other entry has.

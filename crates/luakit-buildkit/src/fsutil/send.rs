@@ -4,7 +4,8 @@
 //! of batches of packets, whose bound is what keeps a huge file from filling memory. A batch shares one
 //! buffer, so that thousands of small files cost neither an allocation nor a wake-up each. Whatever goes
 //! wrong is told to the receiver as an error packet and to the caller as an error: a file that can't be read
-//! fails the transfer by name, where upstream would send it empty.
+//! fails the transfer by name, where upstream would send it empty, and so does one that is not the file any more that
+//! was listed.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -43,10 +44,36 @@ const ENTRIES: usize = 64;
 /// Files that one reader takes at once, as long as they are small.
 const AT_ONCE: usize = 32;
 
-/// A file that may be asked for.
+/// A file that may be asked for, as it was listed.
 struct File {
     path: String,
     size: u64,
+    /// In nanoseconds.
+    modified: i64,
+    /// A further name of a file: the list says no size with it.
+    is_link: bool,
+}
+
+impl File {
+    fn of(stat: &luakit_proto::fsutil::Stat) -> Self {
+        Self {
+            path: stat.path.clone(),
+            size: u64::try_from(stat.size).unwrap_or(0),
+            modified: stat.mod_time,
+            is_link: !stat.linkname.is_empty(),
+        }
+    }
+
+    /// Checks that what is open is still what was listed, and gives its size.
+    fn check(&self, fd: &OwnedFd) -> Result<u64, TransferError> {
+        let stat = rustix::fs::fstat(fd).map_err(|e| TransferError::entry("read", &self.path, e))?;
+        let size = u64::try_from(stat.st_size).unwrap_or(0);
+        let same = walk::modified(&stat) == self.modified && (size == self.size || self.is_link);
+        if !same || FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(TransferError::Changed(self.path.clone()));
+        }
+        Ok(size)
+    }
 }
 
 /// Sends the tree below `anchor`. `skipped` hears of devices, which are left out.
@@ -150,14 +177,8 @@ fn list_tree(
     let mut emit = |stat: luakit_proto::fsutil::Stat| {
         // A name of a hard link has no content of its own, but may be asked for.
         if stat.mode & mode::TYPE == 0 {
-            let file = File {
-                path: stat.path.clone(),
-                size: u64::try_from(stat.size).unwrap_or(0),
-            };
-            files
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(number, file);
+            let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+            files.insert(number, File::of(&stat));
         }
         number = number.wrapping_add(1);
         batch.push(stat_packet(stat));
@@ -182,7 +203,8 @@ struct Batch {
 impl Batch {
     /// Adds a file's content and the empty piece that ends it, and sends what gets too much.
     fn add(&mut self, anchor: &mut Anchor, id: u32, file: &File, outgoing: &Batches) -> Result<(), TransferError> {
-        let (fd, size) = open_file(anchor, &file.path)?;
+        let fd = open_file(anchor, &file.path)?;
+        let size = file.check(&fd)?;
         let mut total = 0;
         loop {
             // A small file fits into little room.
@@ -202,7 +224,11 @@ impl Batch {
                 self.pieces.push((id, start..start + read));
                 total += read as u64;
             }
-            if read == 0 || (read < room && total >= size) {
+            // One that grows might have no end.
+            if read == 0 || (read < room && total >= size) || total > size {
+                if file.check(&fd)? != total {
+                    return Err(TransferError::Changed(file.path.clone()));
+                }
                 let end = self.bytes.len();
                 self.pieces.push((id, end..end));
                 return Ok(());
@@ -222,22 +248,17 @@ impl Batch {
     }
 }
 
-/// Opens a file that was listed, and gives its present size.
-fn open_file(anchor: &mut Anchor, path: &str) -> Result<(OwnedFd, u64), TransferError> {
+/// Opens a file that was listed.
+fn open_file(anchor: &mut Anchor, path: &str) -> Result<OwnedFd, TransferError> {
     // `NONBLOCK`: a pipe that took the file's place must not make us wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = anchor.parent(path).and_then(|(dir, name)| {
-        let fd = rustix::fs::openat(&dir, name, flags, Mode::empty())?;
-        let stat = rustix::fs::fstat(&fd)?;
-        Ok((fd, stat))
-    });
-    match opened {
-        Ok((fd, stat)) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-            Ok((fd, u64::try_from(stat.st_size).unwrap_or(0)))
-        }
-        Ok(_) | Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => Err(TransferError::Changed(path.to_owned())),
-        Err(error) => Err(TransferError::entry("read", path, error)),
-    }
+    let opened = anchor
+        .parent(path)
+        .and_then(|(dir, name)| rustix::fs::openat(&dir, name, flags, Mode::empty()));
+    opened.map_err(|error| match error {
+        Errno::NOENT | Errno::LOOP | Errno::NOTDIR => TransferError::Changed(path.to_owned()),
+        error => TransferError::entry("read", path, error),
+    })
 }
 
 /// Files that wait for a reader. The list of files bounds it.

@@ -1,5 +1,7 @@
 //! Both ends against each other, over channels: what is sent is what arrives.
 
+mod changes;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
@@ -8,7 +10,6 @@ use std::time::{Duration, SystemTime};
 
 use luakit_proto::fsutil::{Packet, Stat, packet::PacketType};
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::anchor::Anchor;
@@ -358,53 +359,6 @@ fn sockets_are_left_out() {
     assert_eq!(listing(to.path()).lines().count(), 1);
 }
 
-#[test]
-fn a_vanished_file_is_an_error() {
-    let from = tempfile::tempdir().unwrap();
-    write(from.path(), "gone", "x");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let (result, packets) = runtime.block_on(async {
-        let anchor = Anchor::open(from.path()).unwrap();
-        let (outgoing, sent) = mpsc::channel(64);
-        let mut sent = crate::session::filesync::Flat::new(sent);
-        let (requests, incoming) = mpsc::channel(4);
-        let gone = from.path().join("gone");
-        let packets = tokio::spawn(async move {
-            let mut packets = Vec::new();
-            while let Some(packet) = sent.next().await {
-                let listed = matches!(
-                    &packet,
-                    Ok(Packet {
-                        stat: None,
-                        r#type: 0,
-                        ..
-                    })
-                );
-                packets.push(packet);
-                if listed {
-                    fs::remove_file(&gone).unwrap();
-                    requests.send(Ok(super::request_packet(0))).await.unwrap();
-                }
-            }
-            packets
-        });
-        let incoming = ReceiverStream::new(incoming).map(|p| p);
-        let result = send::send(anchor, Filter::default(), incoming, outgoing, |_: &str| {}).await;
-        (result, packets.await.unwrap())
-    });
-    assert!(matches!(result, Err(TransferError::Changed(path)) if path == "gone"));
-    let told = packets
-        .iter()
-        .flatten()
-        .find(|p| p.r#type() == PacketType::PacketErr)
-        .unwrap();
-    assert_eq!(&told.data[..], b"`gone` changed while it was being sent");
-    assert!(packets.last().unwrap().is_err());
-}
-
 /// Feeds packets to a receiver. What it says of them.
 fn receive_packets(dest: &Path, packets: Vec<Packet>) -> Result<(), TransferError> {
     let (sender, received) = mpsc::channel(64);
@@ -521,6 +475,30 @@ fn a_directory_gives_way_to_a_file() {
     copy(&from, &dest, &Ask::default());
     assert_eq!(fs::read_to_string(dest.join("x")).unwrap(), "file now");
     assert_eq!(fs::read_to_string(dest.join("y/z")).unwrap(), "directory now");
+}
+
+#[test]
+fn a_directory_of_any_depth_and_any_names_gives_way() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let outer = tempfile::tempdir().unwrap();
+    let (from, dest) = (outer.path().join("from"), outer.path().join("dest"));
+    write(&from, "x", "file now");
+    // From the innermost out, since no path reaches so deep.
+    let (deep, above) = (outer.path().join("deep"), outer.path().join("above"));
+    write(&deep, "f", "");
+    for _ in 0..3000 {
+        fs::create_dir(&above).unwrap();
+        fs::rename(&deep, above.join("deep")).unwrap();
+        fs::rename(&above, &deep).unwrap();
+    }
+    write(&dest, "x/f", "");
+    fs::rename(&deep, dest.join("x/deep")).unwrap();
+    let odd = dest.join("x").join(std::ffi::OsStr::from_bytes(b"\xff\xfe"));
+    write(&odd, "inner/f", "old");
+    fs::write(odd.join(std::ffi::OsStr::from_bytes(b"\xfe")), "old").unwrap();
+    copy(&from, &dest, &Ask::default());
+    assert_eq!(fs::read_to_string(dest.join("x")).unwrap(), "file now");
+    assert_eq!(fs::read_dir(&dest).unwrap().count(), 1);
 }
 
 #[test]

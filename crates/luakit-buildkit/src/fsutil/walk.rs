@@ -224,7 +224,7 @@ fn entry(
     let mut out = Stat {
         path: path.to_owned(),
         mode: mode::to_go(stat.st_mode),
-        mod_time: nanoseconds(stat),
+        mod_time: modified(stat),
         ..Stat::default()
     };
     match kind {
@@ -256,7 +256,8 @@ fn entry(
     Ok(out)
 }
 
-fn nanoseconds(stat: &rustix::fs::Stat) -> i64 {
+/// When a file was modified, in nanoseconds.
+pub(crate) fn modified(stat: &rustix::fs::Stat) -> i64 {
     let nanos = i64::try_from(stat.st_mtime_nsec).unwrap_or(0);
     stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(nanos)
 }

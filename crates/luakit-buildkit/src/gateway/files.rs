@@ -119,11 +119,12 @@ impl Host for Gateway {
 fn warn_request(vertex: &str, warning: &Diagnostic) -> WarnRequest {
     let message = luakit_diagnostic::render_without_source(warning);
     let mut lines = message.lines();
-    let mut short = lines.next().unwrap_or_default().to_owned();
+    let first = lines.next().unwrap_or_default();
     let detail = lines.map(|line| line.as_bytes().to_vec()).collect();
-    if let Some(span) = &warning.span {
-        short.push_str(&format!(" ({}:{})", span.file.name, span.line));
-    }
+    let short = match &warning.span {
+        Some(span) => format!("{first} ({}:{})", span.file.name, span.line),
+        None => first.to_owned(),
+    };
     let place = places::excerpts(warning).into_iter().next();
     let (info, range) = place.map(places::Excerpt::into_wire).unzip();
     WarnRequest {

@@ -37,6 +37,7 @@ pub(crate) use error::Refusal;
 use crate::build::caps;
 use crate::build::check::check_definition;
 use crate::build::digests::Digests;
+use crate::entitlements::Device;
 use crate::error::BuildError;
 use crate::grpc::{Connection, MESSAGE};
 use crate::session::attachments::Attachments;
@@ -78,6 +79,8 @@ pub(crate) struct Offered {
     pub(crate) locals: BTreeSet<String>,
     /// What the build may do beyond the usual.
     pub(crate) entitlements: Vec<String>,
+    /// The devices that the engine has, where they are checked: whoever starts a build has them checked before.
+    pub(crate) devices: Vec<Device>,
     pub(crate) secrets: BTreeSet<String>,
     pub(crate) ssh: BTreeSet<String>,
 }
@@ -91,6 +94,7 @@ impl Offered {
         Self {
             locals: locals.cloned().collect(),
             entitlements: entitlements.to_vec(),
+            devices: Vec::new(),
             secrets: attachments.secrets.keys().cloned().collect(),
             ssh: attachments.ssh.keys().cloned().collect(),
         }

@@ -36,6 +36,16 @@ pub(crate) struct Opened {
 }
 
 impl Attachments {
+    /// The same without streams, which go to one engine.
+    pub(crate) fn for_another(&self) -> Self {
+        Self {
+            secrets: self.secrets.clone(),
+            ssh: self.ssh.clone(),
+            stores: self.stores.clone(),
+            uploads: BTreeMap::new(),
+        }
+    }
+
     pub(crate) fn open(self) -> Result<Opened, ServiceError> {
         secrets::check(&self.secrets)?;
         Ok(Opened {

@@ -9,10 +9,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use luakit_proto::filesync::BytesMessage;
 use luakit_proto::fsutil::Packet;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::body::Body;
@@ -43,16 +45,46 @@ pub(crate) enum Target {
 /// Targets by the position of their export.
 pub(crate) type Targets = BTreeMap<usize, Target>;
 
+/// How long a thread may take to remove what is half written, once nothing more comes.
+const TIDYING: Duration = Duration::from_secs(5);
+
+/// The threads that write directories. One whose session is gone ends by itself, and removes what is half written.
+#[derive(Clone, Default)]
+pub(crate) struct Receivers(Arc<Mutex<Vec<JoinHandle<()>>>>);
+
+impl Receivers {
+    fn add(&self, receiver: JoinHandle<()>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(receiver);
+    }
+
+    /// Waits until all have ended, after a session's end.
+    pub(crate) async fn ended(&self) {
+        let receivers = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async {
+            for receiver in receivers {
+                // One that panicked has ended, too.
+                let _ = receiver.await;
+            }
+        };
+        let _late = tokio::time::timeout(TIDYING, all).await;
+    }
+}
+
 /// The service.
 #[derive(Clone)]
 pub(crate) struct FileSend {
     targets: Targets,
+    receivers: Receivers,
     failures: Failures,
 }
 
 impl FileSend {
-    pub(crate) fn new(targets: Targets, failures: Failures) -> Self {
-        Self { targets, failures }
+    pub(crate) fn new(targets: Targets, receivers: Receivers, failures: Failures) -> Self {
+        Self {
+            targets,
+            receivers,
+            failures,
+        }
     }
 
     /// Answers one call.
@@ -62,12 +94,17 @@ impl FileSend {
             .get("buildkit-attachable-exporter-id")
             .and_then(|v| v.to_str().ok()?.parse().ok())
             .unwrap_or(0usize);
-        let failures = self.failures;
+        let (receivers, failures) = (self.receivers, self.failures);
         match self.targets.get(&index).cloned() {
             None => Status::not_found(format!("exporter {index} not found")).into_http(),
             Some(Target::Dir(dir)) => {
                 let mut grpc = Grpc::new(ProstCodec::<Packet, Packet>::default()).max_decoding_message_size(MESSAGE);
-                grpc.streaming(DirTarget { dir, failures }, request).await
+                let target = DirTarget {
+                    dir,
+                    receivers,
+                    failures,
+                };
+                grpc.streaming(target, request).await
             }
             Some(Target::File { name, sink }) => {
                 let taken = sink.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -85,6 +122,7 @@ impl FileSend {
 
 struct DirTarget {
     dir: PathBuf,
+    receivers: Receivers,
     failures: Failures,
 }
 
@@ -94,7 +132,7 @@ impl StreamingService<Packet> for DirTarget {
     type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
 
     fn call(&mut self, request: Request<Streaming<Packet>>) -> Self::Future {
-        let (dir, failures) = (self.dir.clone(), self.failures.clone());
+        let (dir, receivers, failures) = (self.dir.clone(), self.receivers.clone(), self.failures.clone());
         Box::pin(async move {
             let mut incoming = request.into_inner();
             let (packets, received) = mpsc::channel(64);
@@ -108,13 +146,15 @@ impl StreamingService<Packet> for DirTarget {
                     }
                 }
             });
-            tokio::task::spawn_blocking(move || match receive::receive(&dir, received, &outgoing) {
-                Ok(()) | Err(TransferError::Cut | TransferError::Peer(_)) => {}
-                Err(error) => {
-                    let target = dir.display().to_string();
-                    failures.record(Failure::Receive { target, error });
+            receivers.add(tokio::task::spawn_blocking(move || {
+                match receive::receive(&dir, received, &outgoing) {
+                    Ok(()) | Err(TransferError::Cut | TransferError::Peer(_)) => {}
+                    Err(error) => {
+                        let target = dir.display().to_string();
+                        failures.record(Failure::Receive { target, error });
+                    }
                 }
-            });
+            }));
             Ok(Response::new(ReceiverStream::new(answers)))
         })
     }

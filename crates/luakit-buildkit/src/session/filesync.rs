@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use luakit_llb::percent::{self, Plus};
 use luakit_proto::filesync::file_sync_server::FileSync;
 use luakit_proto::fsutil::Packet;
 use tokio::sync::mpsc;
@@ -32,6 +33,8 @@ const AHEAD: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Locals {
     dirs: BTreeMap<String, PathBuf>,
+    /// Files that this build writes, by their real paths. They are none of its input.
+    written: Vec<PathBuf>,
     failures: Failures,
     skipped: mpsc::UnboundedSender<(String, String)>,
 }
@@ -39,11 +42,13 @@ pub(crate) struct Locals {
 impl Locals {
     pub(crate) fn new(
         dirs: BTreeMap<String, PathBuf>,
+        written: Vec<PathBuf>,
         failures: Failures,
         skipped: mpsc::UnboundedSender<(String, String)>,
     ) -> Self {
         Self {
             dirs,
+            written,
             failures,
             skipped,
         }
@@ -62,7 +67,12 @@ impl Locals {
             &values(request, "exclude-patterns"),
             &values(request, "followpaths"),
         )?;
-        Ok((anchor, filter))
+        let dir = path.canonicalize().unwrap_or(path);
+        let written = self
+            .written
+            .iter()
+            .filter_map(|file| file.strip_prefix(&dir).ok()?.to_str());
+        Ok((anchor, filter.without(written)))
     }
 }
 
@@ -154,24 +164,7 @@ fn values(metadata: &MetadataMap, key: &str) -> Vec<String> {
 
 /// Go's `url.QueryUnescape`: `+` is a blank. What isn't escaped rightly stays as it is.
 fn unescape(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        let hex = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
-        match (first, tail) {
-            (b'+', _) => out.push(b' '),
-            (b'%', [a, b, after @ ..]) => match hex(&[*a, *b]) {
-                Some(byte) => {
-                    out.push(byte);
-                    rest = after;
-                }
-                None => out.push(b'%'),
-            },
-            (byte, _) => out.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&percent::decode(text, Plus::Blank)).into_owned()
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ struct Inner {
 
 impl Services {
     pub(crate) fn new(offer: Offer) -> Self {
-        let locals = filesync::Locals::new(offer.locals, offer.failures.clone(), offer.skipped);
+        let locals = filesync::Locals::new(offer.locals, offer.written, offer.failures.clone(), offer.skipped);
         let login = offer
             .registries
             .map(|access| auth::Login::new(access, offer.failures.clone()));
@@ -65,7 +65,7 @@ impl Services {
             file_sync: FileSyncServer::new(locals)
                 .max_decoding_message_size(MESSAGE)
                 .max_encoding_message_size(MESSAGE),
-            file_send: filesend::FileSend::new(offer.targets, offer.failures),
+            file_send: filesend::FileSend::new(offer.targets, offer.receivers, offer.failures),
             auth: login.map(AuthServer::new),
             secrets: secrets.map(SecretsServer::new),
             ssh: agents.map(SshServer::new),
@@ -165,7 +165,9 @@ mod tests {
         let (skipped, _) = tokio::sync::mpsc::unbounded_channel();
         let offer = Offer {
             locals: BTreeMap::from([("context".to_owned(), dir.path().to_owned())]),
+            written: Vec::new(),
             targets: BTreeMap::new(),
+            receivers: filesend::Receivers::default(),
             registries: None,
             failures: Failures::default(),
             skipped,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::attachments::Attachments;
-use super::filesend::Targets;
+use super::filesend::{Receivers, Targets};
 use super::{Failures, Offer, serve};
 use crate::grpc::Connection;
 
@@ -18,7 +18,9 @@ pub(crate) async fn with_targets(attachments: Attachments, targets: Targets) -> 
     let failures = Failures::default();
     let offer = Offer {
         locals: BTreeMap::new(),
+        written: Vec::new(),
         targets,
+        receivers: Receivers::default(),
         registries: None,
         failures: failures.clone(),
         skipped,

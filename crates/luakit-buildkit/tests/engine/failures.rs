@@ -202,3 +202,49 @@ async fn an_engine_that_goes_away() {
     assert!(!path.exists());
     assert!(soon(|| !running(&mark)).await, "the step ends");
 }
+
+/// A registry that takes what it is told, and never says a word. Engines try TLS first, which it doesn't speak.
+fn silent_registry() -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut greeting = [0; 4096];
+            if client.read(&mut greeting).is_ok_and(|read| read > 0) && greeting[0] == 0x16 {
+                drop(client.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"));
+            } else {
+                held.push(client);
+            }
+        }
+    });
+    host
+}
+
+#[tokio::test]
+async fn a_registry_that_falls_silent() {
+    let host = silent_registry();
+    let patience = Patience {
+        answers: Duration::from_secs(2),
+        layers: Duration::from_secs(3),
+    };
+    let mut pulled = request(&Node::image(&format!("{host}/a/b:1"), HERE).definition());
+    pulled.patience = patience;
+    let mut pushed = request(&Node::file("/x", fresh()).definition());
+    pushed.patience = patience;
+    let attrs = [("name", format!("{host}/a/c:1")), ("push", "true".to_owned())];
+    pushed.exports.push(Export {
+        kind: ExportKind::Image,
+        attrs: attrs.map(|(key, value)| (key.to_owned(), value)).into(),
+    });
+    let begun = Instant::now();
+    let ((pulled, _), (pushed, _)) = tokio::join!(build(pulled), build(pushed));
+    let said = format!("{}\n{}", pulled.unwrap_err(), pushed.unwrap_err());
+    insta::assert_snapshot!(said.replace(&host, "HOST"), @r"
+    a registry doesn't answer: `docker-image://HOST/a/b:1` has got no further for 2 s
+    a registry doesn't answer: pushing the layers of `HOST/a/c:1` has got no further for 3 s
+    ");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}

@@ -16,7 +16,7 @@ use luakit_buildkit::progress::plain::PlainProgress;
 use luakit_buildkit::progress::{Event, Update};
 use luakit_buildkit::{
     Archive, BuildError, BuildRequest, BuildResponse, DockerHost, Endpoint, Engine, Export, ExportKind, FileOutput,
-    PlatformDefinition,
+    Patience, PlatformDefinition,
 };
 use luakit_llb::Definition;
 use luakit_proto::{Message as _, pb};

@@ -11,18 +11,14 @@ use luakit_llb::reach::{GitRequest, is_commit};
 use tempfile::NamedTempFile;
 use tokio::process::Command;
 
+use crate::fetch::git_login::{Login, Settings};
 use crate::fetch::{GitCommand, PinFailure, SecretError, Secrets};
-use crate::public_url::{GitName, public_url};
-
-pub(super) fn subject(request: &GitRequest) -> String {
-    let url = public_url(&request.url);
-    format!("git source `{}`", GitName(&url, request.reference.as_deref()))
-}
+use crate::public_url::public_url;
 
 pub(super) async fn commit(git: &GitCommand, secrets: &Secrets, request: &GitRequest) -> Result<String, PinFailure> {
     let remote = GitRemote::parse(&request.url).map_err(|e| PinFailure::Url(e.to_string()))?;
     let mut command = Command::new(&git.program);
-    command.args(["ls-remote", "--", &remote.remote]);
+    command.args(["ls-remote", "--", &public_url(&remote.remote)]);
     match &request.reference {
         Some(reference) => command.args([reference.clone(), format!("{reference}^{{}}")]),
         None => command.arg("HEAD"),
@@ -32,9 +28,20 @@ pub(super) async fn commit(git: &GitCommand, secrets: &Secrets, request: &GitReq
     let _known_hosts = if remote.ssh {
         over_ssh(&mut command, git, request).await?
     } else {
-        over_http(&mut command, secrets, request, &remote)?;
         None
     };
+    let login = Login::of(&remote.remote);
+    if let Some((scheme, _)) = remote.remote.split_once("://").filter(|(s, _)| s.starts_with("http")) {
+        let place = format!("{scheme}://{}", remote.host);
+        let mut settings = Settings::default();
+        if let Some(login) = &login {
+            login.give_to(&mut command, &mut settings, &place);
+        }
+        if let Some(header) = authorization(secrets, request, &remote.host)? {
+            settings.add(format!("http.{place}/.extraheader"), format!("Authorization: {header}"));
+        }
+        settings.give_to(&mut command);
+    }
     command
         .current_dir("/")
         .stdin(Stdio::null())
@@ -49,7 +56,8 @@ pub(super) async fn commit(git: &GitCommand, secrets: &Secrets, request: &GitReq
         Err(_) => return Err(PinFailure::GitTimedOut { limit: git.timeout }),
     };
     if !ran.status.success() {
-        let said = String::from_utf8_lossy(&ran.stderr).replace(&remote.remote, &public_url(&remote.remote));
+        let said = String::from_utf8_lossy(&ran.stderr);
+        let said = login.map_or_else(|| said.to_string(), |login| login.hide(&said));
         return Err(PinFailure::Git { message: told(&said) });
     }
     choose(&String::from_utf8_lossy(&ran.stdout), request.reference.as_deref())
@@ -124,32 +132,6 @@ async fn configured_ssh(git: &GitCommand) -> Option<String> {
     let ran = tokio::time::timeout(git.timeout, command.output()).await.ok()?.ok()?;
     let value = String::from_utf8(ran.stdout).ok()?;
     Some(value.trim().to_owned()).filter(|value| ran.status.success() && !value.is_empty())
-}
-
-fn over_http(
-    command: &mut Command,
-    secrets: &Secrets,
-    request: &GitRequest,
-    remote: &GitRemote,
-) -> Result<(), PinFailure> {
-    let Some((scheme, _)) = remote
-        .remote
-        .split_once("://")
-        .filter(|(scheme, _)| scheme.starts_with("http"))
-    else {
-        return Ok(());
-    };
-    if let Some(header) = authorization(secrets, request, &remote.host)? {
-        // By the environment: a command line is everybody's to read.
-        command
-            .env("GIT_CONFIG_COUNT", "1")
-            .env(
-                "GIT_CONFIG_KEY_0",
-                format!("http.{scheme}://{}/.extraheader", remote.host),
-            )
-            .env("GIT_CONFIG_VALUE_0", format!("Authorization: {header}"));
-    }
-    Ok(())
 }
 
 /// The secret for this host comes before the one for every host, a header before a token.

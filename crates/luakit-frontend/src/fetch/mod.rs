@@ -4,6 +4,7 @@
 //! in by name, as the script names them; none is ever part of an error or of a command line.
 
 mod git;
+mod git_login;
 mod http;
 mod secrets;
 
@@ -14,7 +15,7 @@ use luakit_diagnostic::Diagnostic;
 use luakit_llb::ImageDigest;
 use luakit_llb::reach::{GitRequest, HttpRequest};
 
-use crate::public_url::public_url;
+use crate::public_url::{GitName, public_url};
 use crate::resolve::{Failure, Network};
 
 pub use secrets::{SecretError, Secrets};
@@ -102,6 +103,16 @@ pub enum PinFailure {
     Server(#[from] Failure),
 }
 
+/// What a git source is called in a [`PinError`].
+pub(crate) fn git_subject(url: &str, reference: Option<&str>) -> String {
+    format!("git source `{}`", GitName(&public_url(url), reference))
+}
+
+/// What a file is called there.
+pub(crate) fn file_subject(url: &str) -> String {
+    format!("file `{}`", public_url(url))
+}
+
 impl PinError {
     /// As a diagnostic.
     pub fn diagnostic(&self) -> Diagnostic {
@@ -152,7 +163,7 @@ impl Fetcher {
     pub async fn commit(&self, request: &GitRequest) -> Result<String, PinError> {
         let outcome = git::commit(&self.git, &self.secrets, request).await;
         outcome.map_err(|failure| PinError {
-            subject: git::subject(request),
+            subject: git_subject(&request.url, request.reference.as_deref()),
             failure,
         })
     }
@@ -161,7 +172,7 @@ impl Fetcher {
     pub async fn checksum(&self, request: &HttpRequest) -> Result<ImageDigest, PinError> {
         let outcome = http::checksum(&self.network, &self.secrets, request).await;
         outcome.map_err(|failure| PinError {
-            subject: format!("file `{}`", public_url(&request.url)),
+            subject: file_subject(&request.url),
             failure,
         })
     }

@@ -30,6 +30,11 @@ pub fn select(reached: &Reached, locked: &Pins) -> Pins {
             pins.insert_image(reference.clone(), platform.clone(), image.clone());
         }
     }
+    for (image, platform) in &reached.layouts {
+        if let Some(config) = locked.layout_config(image, platform) {
+            pins.insert_layout_config(image.clone(), platform.clone(), config.to_vec());
+        }
+    }
     for request in &reached.git {
         if let Some(commit) = commit_of(locked, request) {
             pins.insert_git(request.url.clone(), request.reference.clone(), commit.to_owned());

@@ -424,7 +424,7 @@ fn what_makes_no_sense_is_an_error() {
     invalid value `db` of the option `add-hosts`: `db` must be HOST=IP
     invalid value `=10.0.0.1` of the option `add-hosts`: `=10.0.0.1` must be HOST=IP
     invalid value `db=ten` of the option `add-hosts`: `ten` is no IP address
-    invalid value `"db=10.0.0.1` of the option `add-hosts`: the quote before `db=10.0.0.1` is never closed
+    invalid value `"db=10.0.0.1` of the option `add-hosts`: field 1 begins with a quote that is never closed
     invalid value `64m` of the option `shm-size`: it must be a whole number of at least 0
     invalid value `-1` of the option `shm-size`: it must be a whole number of at least 0
     invalid value `nofiles=1` of the option `ulimit`: unknown limit `nofiles`; did you mean `nofile`?

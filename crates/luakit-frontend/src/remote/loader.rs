@@ -25,6 +25,9 @@ pub(super) enum Place<H: Host> {
     Result(Arc<Tree<H>>, String),
 }
 
+/// What was asked of the client, and the tree that it gave.
+type Answers<H> = HashMap<(Asked, String), Arc<Tree<H>>>;
+
 /// Reads for a script that a frontend evaluates.
 pub(super) struct RemoteLoader<H: Host> {
     sources: Sources<H>,

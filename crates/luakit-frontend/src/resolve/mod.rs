@@ -8,6 +8,7 @@ mod auth;
 pub(crate) mod config;
 pub(crate) mod error;
 pub(crate) mod http;
+mod layout;
 mod manifest;
 mod matching;
 mod registry;
@@ -23,6 +24,7 @@ use luakit_llb::{Pins, Platform, Reached, Reference, ResolvedImage};
 pub use config::RegistryConfig;
 pub use error::{Attempt, Failure, Part, ResolveError};
 pub use http::Network;
+pub use layout::{LayoutFailure, layout_config};
 pub use registry::Registry;
 
 pub(crate) use manifest::read_config;

@@ -24,11 +24,11 @@ use crate::resolve::matching::Matcher;
 use crate::resolve::{ImageResolver, ResolveError};
 
 /// What the distribution specification gives manifests at most.
-const MANIFEST_LIMIT: usize = 4 << 20;
+pub(super) const MANIFEST_LIMIT: usize = 4 << 20;
 /// Configs are smaller than manifests in practice; containerd has this limit for both.
-const CONFIG_LIMIT: usize = 8 << 20;
+pub(super) const CONFIG_LIMIT: usize = 8 << 20;
 /// An index may hold an index; nothing good holds more of them.
-const INDEX_DEPTH: usize = 4;
+pub(super) const INDEX_DEPTH: usize = 4;
 
 /// Resolves images by asking registries.
 #[derive(Debug)]
@@ -420,7 +420,7 @@ fn verified(host: &Host, part: Part, expected: ImageDigest, content: &[u8]) -> R
 }
 
 #[allow(clippy::expect_used, reason = "the text is a digest by construction")]
-fn digest_of(algorithm: &str, content: &[u8]) -> ImageDigest {
+pub(super) fn digest_of(algorithm: &str, content: &[u8]) -> ImageDigest {
     let text = match algorithm {
         "sha512" => format!("sha512:{:x}", Sha512::digest(content)),
         "sha384" => format!("sha384:{:x}", Sha384::digest(content)),

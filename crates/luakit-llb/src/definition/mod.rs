@@ -1,10 +1,11 @@
 //! A definition: what is piped, stored and solved.
 //!
 //! [`Definition`] owns the message and hands out its bytes. Beside it: reading one apart with an engine's rules
-//! (`read`, `check`, `name`), the record that takes along what is no part of the graph (`export`), and giving a definition
+//! (`read`, `check`, `name`, `deed`), the record that takes along what is no part of the graph (`export`), and giving a definition
 //! another target platform (`retarget`), and what an engine takes at most (`size`). Writing one from a graph is [`crate::marshal`]'s.
 
 mod check;
+mod deed;
 mod export;
 mod name;
 mod read;
@@ -16,6 +17,7 @@ use luakit_proto::{Message as _, map, pb};
 use crate::marshal::caps;
 
 pub use check::{InvalidOp, OpProblem};
+pub use deed::{FileDeed, Origin};
 pub use export::{AppliedImage, EXPORT_KEY, EXPORT_VERSION, ExportError, ExportRecord};
 pub use read::{DefinitionError, Edge, Kind, Parsed, Place, Return, Vertex};
 pub use retarget::{RetargetError, retarget};

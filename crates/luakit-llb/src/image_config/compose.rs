@@ -48,20 +48,28 @@ pub fn base_config(graph: &Graph, state: State, target: &Platform, pins: &Pins) 
     beginning.config(graph, platform, pins).map(<[u8]>::to_vec)
 }
 
+/// An image whose config nothing says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnknownBase {
+    /// A registry's.
+    Image(Reference),
+    /// A layout's, by its reference.
+    Layout(String),
+}
+
 /// The image that a state began with, when `pins` don't say what its config is.
-pub fn unknown_base(graph: &Graph, state: State, target: &Platform, pins: &Pins) -> Option<(Reference, Platform)> {
+pub fn unknown_base(graph: &Graph, state: State, target: &Platform, pins: &Pins) -> Option<(UnknownBase, Platform)> {
     let (Beginning::Image(image), _) = lineage(graph, state) else {
         return None;
     };
     let op = &graph.vertex(image).op;
-    let Op::Source(Source::Image(source)) = &**op else {
-        return None;
-    };
     let platform = op.image_platform().unwrap_or(target);
-    match pins.image(&source.reference, platform) {
-        Some(_) => None,
-        None => Some((source.reference.clone(), platform.clone())),
-    }
+    let base = match &**op {
+        Op::Source(Source::Image(source)) => UnknownBase::Image(source.reference.clone()),
+        Op::Source(Source::OciLayout(source)) => UnknownBase::Layout(source.reference.clone()),
+        _ => return None,
+    };
+    pins.config_of(op, platform).is_none().then(|| (base, platform.clone()))
 }
 
 /// What a state began with.
@@ -85,12 +93,7 @@ impl<'a> Beginning<'a> {
         match self {
             Self::Nothing => None,
             Self::Foreign(origin) => origin.config.as_deref(),
-            Self::Image(image) => {
-                let Op::Source(Source::Image(source)) = &*graph.vertex(*image).op else {
-                    return None;
-                };
-                Some(&pins.image(&source.reference, platform)?.config)
-            }
+            Self::Image(image) => pins.config_of(&graph.vertex(*image).op, platform),
         }
     }
 }

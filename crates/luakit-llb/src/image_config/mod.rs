@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use base::BaseConfig;
 pub(crate) use compose::retarget;
-pub use compose::{base_config, compose, unknown_base};
+pub use compose::{UnknownBase, base_config, compose, unknown_base};
 
 /// What `bk.export` says of an image's config. `None` and empty leave what the state has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

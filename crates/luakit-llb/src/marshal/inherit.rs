@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use crate::graph::{Graph, VertexId};
 use crate::image_config::BaseConfig;
-use crate::op::{Op, Source};
 use crate::path;
 use crate::pins::Pins;
 use crate::platform::Platform;
@@ -130,14 +129,10 @@ impl<'a> Inheritance<'a> {
             }),
             ..Inherited::default()
         };
-        let Op::Source(Source::Image(image)) = &**op else {
+        let Some(config) = self.pins.config_of(op, asked.unwrap_or(self.target)) else {
             return inherited;
         };
-        let platform = asked.unwrap_or(self.target);
-        let Some(resolved) = self.pins.image(&image.reference, platform) else {
-            return inherited;
-        };
-        inherit_config(&mut inherited, &resolved.config, asked.is_some());
+        inherit_config(&mut inherited, config, asked.is_some());
         inherited
     }
 }

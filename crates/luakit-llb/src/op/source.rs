@@ -1,5 +1,6 @@
 //! Sources: where filesystems come from.
 
+use crate::pins::LayoutImage;
 use crate::platform::Platform;
 use crate::reference::{ImageDigest, Reference};
 
@@ -76,8 +77,8 @@ pub struct LocalSource {
 }
 
 /// `bk.git`.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of BuildKit's own")]
 #[derive(Debug, Clone, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct GitSource {
     /// The remote as given, with any `#ref:subdir` taken off.
     pub url: String,
@@ -139,4 +140,14 @@ pub struct OciLayoutSource {
     pub store: Option<String>,
     /// How many of the image's layers are taken, from the lowest.
     pub layer_limit: Option<i64>,
+}
+
+impl OciLayoutSource {
+    /// What its config is known by. A source without a store names no layout.
+    pub(crate) fn image(&self) -> Option<LayoutImage> {
+        Some(LayoutImage {
+            store: self.store.clone()?,
+            reference: self.reference.clone(),
+        })
+    }
 }

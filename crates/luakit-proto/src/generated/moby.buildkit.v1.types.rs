@@ -13,6 +13,20 @@ pub struct WorkerRecord {
     pub platforms: ::prost::alloc::vec::Vec<super::super::super::super::pb::Platform>,
     #[prost(message, optional, tag = "5")]
     pub buildkit_version: ::core::option::Option<BuildkitVersion>,
+    #[prost(message, repeated, tag = "6")]
+    pub cdi_devices: ::prost::alloc::vec::Vec<CdiDevice>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CdiDevice {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub auto_allow: bool,
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub annotations: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BuildkitVersion {

@@ -24,9 +24,77 @@ fn given<'b>(build: &'b Build, name: &str, platform: Option<&Platform>) -> Optio
     Some((name, context))
 }
 
+/// The state of the target that was given for a name. It must be exported before it is built on.
+fn target(call: &Call<'_>, name: &str, platform: Option<&Platform>) -> Result<Option<State>> {
+    let contexts = &call.build.input.contexts;
+    let Some(name) = NamedContexts::normalise(name).ok().filter(|_| !contexts.is_empty()) else {
+        return Ok(None);
+    };
+    let Some(target) = contexts.target(&name) else {
+        return Ok(None);
+    };
+    call.build.contexts_asked.borrow_mut().insert(name.clone());
+    let wanted = platform.unwrap_or(&call.build.input.target_platform);
+    let exports = call.build.exports.borrow();
+    let named = || exports.iter().filter(|export| export.name.as_deref() == Some(target));
+    let found = named().find(|export| export.platform.as_ref().is_none_or(|platform| platform == wanted));
+    let Some(export) = found else {
+        let what = if named().next().is_some() {
+            format!("is exported for other platforms than {wanted}")
+        } else {
+            "is not exported before this".to_owned()
+        };
+        let message = format!("build context `{name}` is the target `{target}`, which {what}");
+        let names = exports.iter().filter_map(|export| export.name.as_deref());
+        let error = call.error("build-context", message);
+        return Err(match nearest(target, names) {
+            Some(near) if near != target => error.hint(format!("did you mean `target:{near}`?")),
+            _ => error.hint("a script runs from top to bottom: export the target before what is built on it"),
+        }
+        .into());
+    };
+    // What later runs start from, as from an image's config.
+    let config = &export.config;
+    let mut graph = call.graph();
+    let mut state = export.state;
+    if !config.env.is_empty() {
+        state = graph.with_env(state, config.env.clone());
+    }
+    if let Some(workdir) = &config.workdir {
+        state = graph.with_workdir(state, workdir.clone());
+    }
+    if let Some(user) = &config.user {
+        state = graph.with_user(state, user.clone());
+    }
+    if let Some(shell) = &config.shell {
+        state = graph.with_shell(state, shell.clone());
+    }
+    Ok(Some(state))
+}
+
+/// A directory of a state, less what its options leave out.
+fn filtered(call: &Call<'_>, whole: State, local: &LocalSource) -> State {
+    if local.include.is_empty() && local.exclude.is_empty() {
+        return whole;
+    }
+    let filtered = Copy {
+        include: local.include.clone(),
+        exclude: local.exclude.clone(),
+        ..contents(whole, "/")
+    };
+    let at = call.at();
+    let mut graph = call.graph();
+    let scratch = graph.scratch();
+    graph.file(scratch, vec![FileAction::Copy(filtered)], at)
+}
+
 /// What is built on instead of an image. Its platform and how it is looked up stay; the rest is the image's own.
 pub(super) fn instead_of_image(call: &mut Call<'_>, image: &ImageSource) -> Result<Option<State>> {
-    let Some((name, context)) = given(call.build, &image.reference.to_string(), image.platform.as_ref()) else {
+    let reference = image.reference.to_string();
+    if let Some(state) = target(call, &reference, image.platform.as_ref())? {
+        return Ok(Some(state));
+    }
+    let Some((name, context)) = given(call.build, &reference, image.platform.as_ref()) else {
         return Ok(None);
     };
     let label = label(&name, context);
@@ -35,6 +103,10 @@ pub(super) fn instead_of_image(call: &mut Call<'_>, image: &ImageSource) -> Resu
 
 /// What is there instead of a local directory. What its options leave out is left out.
 pub(super) fn instead_of_local(call: &mut Call<'_>, local: &LocalSource) -> Result<Option<State>> {
+    if let Some(state) = target(call, &local.name, None)? {
+        whole_only(call, local, &local.name)?;
+        return Ok(Some(filtered(call, state, local)));
+    }
     let contexts = &call.build.input.contexts;
     let (name, context, label) = match contexts.main() {
         Some(main) if local.name == CONTEXT => (CONTEXT.to_owned(), main, described(main.told_as_main())),
@@ -66,28 +138,23 @@ pub(super) fn instead_of_local(call: &mut Call<'_>, local: &LocalSource) -> Resu
         let state = graph.local(local, at);
         return Ok(Some(graph.with_metadata(state, label)));
     }
-    if !local.follow_paths.is_empty() {
-        return Err(call
-            .error(
-                "build-context",
-                format!("`follow_paths` is for directories, and the build context `{name}` is none"),
-            )
-            .hint("leave it out, or give a directory")
-            .into());
-    }
+    whole_only(call, local, &name)?;
     let whole = place(call, &name, context, label, None)?;
-    if local.include.is_empty() && local.exclude.is_empty() {
-        return Ok(Some(whole));
+    Ok(Some(filtered(call, whole, local)))
+}
+
+/// Only a directory of the client's can be asked for paths.
+fn whole_only(call: &Call<'_>, local: &LocalSource, name: &str) -> Result<()> {
+    if local.follow_paths.is_empty() {
+        return Ok(());
     }
-    let filtered = Copy {
-        include: local.include.clone(),
-        exclude: local.exclude.clone(),
-        ..contents(whole, "/")
-    };
-    let at = call.at();
-    let mut graph = call.graph();
-    let scratch = graph.scratch();
-    Ok(Some(graph.file(scratch, vec![FileAction::Copy(filtered)], at)))
+    Err(call
+        .error(
+            "build-context",
+            format!("`follow_paths` is for directories, and the build context `{name}` is none"),
+        )
+        .hint("leave it out, or give a directory")
+        .into())
 }
 
 /// A context where a script names something else.

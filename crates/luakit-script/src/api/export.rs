@@ -4,6 +4,7 @@ use luakit_llb::{CmdForm, ConfigOverlay, Healthcheck, Platform};
 use mlua::Result;
 
 use super::decode::{Arg, Call, FromArg, Options, Out, quoted};
+use super::warnings::warn_of_variables;
 use crate::evaluation::Export;
 
 pub(super) fn export(call: &mut Call<'_>) -> Result<Out> {
@@ -72,10 +73,12 @@ fn check_duplicate(call: &Call<'_>, export: &Export) -> Result<()> {
 fn config(call: &mut Call<'_>) -> Result<ConfigOverlay> {
     let pairs =
         |call: &mut Call<'_>, name| -> Result<Vec<(String, String)>> { Ok(call.option(name)?.unwrap_or_default()) };
+    let env = pairs(call, "env")?;
+    warn_of_variables(call, &env);
     Ok(ConfigOverlay {
         entrypoint: command(call, "entrypoint")?,
         cmd: command(call, "cmd")?,
-        env: pairs(call, "env")?,
+        env,
         workdir: call.option("workdir")?,
         user: call.option("user")?,
         expose: call.list("expose")?,

@@ -4,6 +4,7 @@ use luakit_llb::op::{Copy, FileAction, Mkdir, Mkfile, Rm, Symlink};
 use mlua::Result;
 
 use super::decode::{Arg, Call, Out};
+use super::warnings::warn_of_dot;
 
 pub(super) fn copy(call: &mut Call<'_>) -> Result<Out> {
     let state = call.receiver()?;
@@ -13,6 +14,9 @@ pub(super) fn copy(call: &mut Call<'_>) -> Result<Out> {
         list => (super::decode::FromArg::from_arg(list).unwrap_or_default(), true),
     };
     let mut dest: String = call.arg(2)?;
+    if let ([src], false) = (sources.as_slice(), several) {
+        warn_of_dot(call, src, &dest);
+    }
     // Several sources only fit into a directory.
     if several && !dest.ends_with('/') && !dest.ends_with("/.") {
         dest.push('/');

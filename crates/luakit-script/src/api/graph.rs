@@ -71,6 +71,7 @@ pub(super) fn platform(call: &mut Call<'_>) -> Result<Out> {
 pub(super) fn env(call: &mut Call<'_>) -> Result<Out> {
     let state = call.receiver()?;
     let vars: Vec<(String, String)> = call.arg(0)?;
+    super::warnings::warn_of_variables(call, &vars);
     call.hold(vars.iter().map(|(name, value)| name.len() + value.len() + 48).sum())?;
     Ok(Out::State(call.graph().with_env(state, vars)))
 }

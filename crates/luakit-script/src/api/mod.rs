@@ -17,10 +17,12 @@ mod objects;
 mod run;
 mod sources;
 pub mod table;
+mod warnings;
 
 pub(crate) use self::args::{predefined as predefined_arg, warn_unread};
 pub(crate) use self::contexts::warn_unused as warn_unused_contexts;
 pub(crate) use self::objects::{comes_before, unordered};
+pub(crate) use self::warnings::warn_lost;
 
 use std::rc::Rc;
 

@@ -1,5 +1,6 @@
 //! Where filesystems come from: `bk.image`, `bk.local_`, `bk.git` and their kin.
 
+use luakit_diagnostic::Diagnostic;
 use luakit_llb::Reference;
 use luakit_llb::git_url::GitRemote;
 use luakit_llb::op::{Differ, GitSource, HttpSource, ImageSource, LocalSource, OciLayoutSource, ResolveMode};
@@ -48,6 +49,9 @@ fn reference(call: &Call<'_>, text: &str) -> Result<Reference> {
             }
             _ if text.to_ascii_lowercase().contains(" as ") => {
                 wrong.hint("leave out `AS …`: a stage's name is the variable that the state is in")
+            }
+            _ if text.contains('$') => {
+                wrong.hint("nothing is put into strings: join them, as in `\"alpine:\" .. bk.arg(\"VERSION\")`")
             }
             _ if text.contains("::") => {
                 wrong.hint(format!("one `:` too many: write {}", quoted(&text.replace("::", ":"))))
@@ -165,7 +169,42 @@ pub(super) fn git(call: &mut Call<'_>) -> Result<Out> {
     };
     call.hold(given.len())?;
     let at = call.at();
+    warn_of_user(call, url, "auth_token_secret");
     Ok(Out::State(call.graph().git(git, at)))
+}
+
+/// Warns of a URL's user that stands without a password: hosts take tokens there. It isn't repeated, nor is the line
+/// that it stands in.
+fn warn_of_user(call: &Call<'_>, url: &str, secret: &str) {
+    if !names_user(url) {
+        return;
+    }
+    let at = call.at();
+    let graph = call.graph();
+    let frame = graph.stack(at).first();
+    let file = frame.and_then(|frame| graph.files().get(graph.file_index(frame.file)));
+    let place = match (file, frame) {
+        (Some(file), Some(frame)) => format!(" at {}:{}", file.name, frame.line),
+        _ => String::new(),
+    };
+    let message = format!(
+        "the URL of {}{place} names a user, and becomes part of the build's definition as it is",
+        call.function.shown()
+    );
+    let hint = format!("if it is a token, leave it out: {}", no_password_hint(secret));
+    call.build
+        .warnings
+        .borrow_mut()
+        .push(Diagnostic::warning("user-in-url", message).with_hint(hint));
+}
+
+/// Whether an http or https URL has a user; of a git remote without a scheme, which is https, too.
+fn names_user(url: &str) -> bool {
+    GitRemote::parse(url).is_ok_and(|remote| {
+        let rest = remote.remote.strip_prefix("https://");
+        let rest = rest.or_else(|| remote.remote.strip_prefix("http://"));
+        rest.is_some_and(|rest| rest.split('/').next().is_some_and(|authority| authority.contains('@')))
+    })
 }
 
 /// What stands in the URL's fragment or in an option, but not in both.
@@ -348,6 +387,7 @@ fn file(call: &mut Call<'_>, url: String) -> Result<Out> {
     };
     call.hold(http.url.len())?;
     let at = call.at();
+    warn_of_user(call, &http.url, "auth_header_secret");
     Ok(Out::State(call.graph().http(http, at)))
 }
 

@@ -157,6 +157,7 @@ fn finish(build: &Build) -> Result<Evaluation, Failure> {
     }
     api::warn_unread(build);
     api::warn_unused_contexts(build);
+    api::warn_lost(build);
     Ok(Evaluation {
         graph: build.graph.take(),
         exports: build.exports.take(),

@@ -61,6 +61,18 @@ fn failed(error: ScriptError, diagnostic: Diagnostic) -> Failure {
     }
 }
 
+/// What a line has of newer Lua that Luau hasn't.
+fn not_luau(file: &SourceFile, line: u32) -> Option<&'static str> {
+    let text = String::from_utf8_lossy(file.line(line)?).into_owned();
+    if text.contains("<const>") || text.contains("<close>") {
+        return Some("scripts are Luau, which has no attributes: leave it out");
+    }
+    let goto = text
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|word| word == "goto");
+    goto.then_some("scripts are Luau, which has no `goto`; `continue` goes on with a loop's next round")
+}
+
 /// Whether the VM could not have what it asked for: the limit's share is used up, or it could never be had.
 fn is_out_of_memory(message: &str) -> bool {
     message == "not enough memory" || message == "table overflow" || message.starts_with("memory allocation error")
@@ -192,6 +204,9 @@ impl Report<'_> {
                     let hint = "`local` is a keyword of Lua; for a directory of the client there is `bk.local_(name)`";
                     diagnostic.hint = Some(hint.to_owned());
                 }
+            }
+            if let Some(hint) = not_luau(&file, line) {
+                diagnostic.hint = Some(hint.to_owned());
             }
             if is_dockerfile(&file) {
                 diagnostic.hint = Some("this looks like a Dockerfile; in Lua, `FROM` is `bk.image(ref)`".to_owned());

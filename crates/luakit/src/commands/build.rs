@@ -1,13 +1,16 @@
 //! `luakit build`: from a script to a definition, or to a result on an engine.
 
+use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use luakit_buildkit::{BuildRequest, ConnectError, DockerStore, Engine, Export, ExportKind};
-use luakit_diagnostic::Diagnostic;
+use luakit_buildkit::source_policy::Policy;
+use luakit_buildkit::{Attachments, BuildRequest, ContentStore, DockerStore, Engine, Export, ExportKind, entitlements};
+use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, Selection};
-use luakit_llb::Platform;
 use luakit_llb::definition::check_size;
+use luakit_llb::marshal::CONTEXT;
+use luakit_llb::{Pins, Platform};
 use luakit_script::NamedContexts;
 
 use crate::call::{self, Asked, CallArgs};
@@ -16,26 +19,19 @@ use crate::engine::build::Job;
 use crate::engine::connect::Part;
 use crate::engine::{EngineArgs, build, connect, demands, exports, nodes};
 use crate::environment::Environment;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::flags::{local, output};
 use crate::options::{BuildOptions, consent, epoch};
 use crate::output_file;
-use crate::outputs::{self, OutputArgs};
+use crate::outputs::{self, CacheEntries, Loading, OutputArgs, Wanted};
 use crate::printer::Printer;
 use crate::resolution::ResolutionArgs;
 use crate::runtime;
-use crate::script::{CONTEXT, ScriptArgs, local_unique, planning_failure};
+use crate::script::{ScriptArgs, local_unique, planning_failure};
 
 /// Build a script; without a destination, write its definition for `luakit solve` or `buildctl build`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    script: ScriptArgs,
-    /// Build this target; without it, the export without a name, or the only one
-    #[arg(long, value_name = "NAME")]
-    target: Option<String>,
-    #[command(flatten)]
-    resolution: ResolutionArgs,
     /// Write the definition to FILE instead of stdout. Or build, and put the result into `type=local,dest=DIR`,
     /// `type=tar|oci,dest=FILE` (`-` or nothing is stdout), `type=docker` (Docker's store, or `dest=FILE`),
     /// `type=image,name=NAME` (the engine's store), `type=registry,name=NAME` or `type=cacheonly`
@@ -45,16 +41,23 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME")]
     tag: Vec<String>,
     #[command(flatten)]
+    outputs: OutputArgs,
+    /// Build this target; without it, the export without a name, or the only one
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    #[command(flatten)]
+    script: ScriptArgs,
+    #[command(flatten)]
     call: CallArgs,
     #[command(flatten)]
-    outputs: OutputArgs,
-    #[command(flatten)]
     options: BuildOptions,
+    #[command(flatten)]
+    resolution: ResolutionArgs,
     #[command(flatten)]
     engine: EngineArgs,
     /// What tells this build's local directories from those of others on an engine [default: derived from the
     /// context's path]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", help_heading = "Inputs")]
     local_unique: Option<String>,
 }
 
@@ -108,15 +111,76 @@ fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
     Ok(Destination::Engine(args.outputs.outputs(specs)))
 }
 
+/// What is known before an engine is asked.
+struct Given {
+    environment: Environment,
+    exports: Vec<Export>,
+    wanted: Wanted,
+    caches: CacheEntries,
+    locals: BTreeMap<String, PathBuf>,
+    named: NamedContexts,
+    attachments: Attachments,
+    source_policy: Option<Policy>,
+    settings: MarshalSettings,
+}
+
 fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read()?;
     let progress = args.engine.progress.quietly(args.outputs.quiet)?;
     let progress = progress.setup(&environment, printer)?;
+    let mut given = given(args, specs, environment, printer)?;
+    let results = args.outputs.results(specs)?;
+    runtime::build(async {
+        let stores = given.attachments.stores.clone();
+        let named = given.named.clone();
+        let mut planned = planned(args, &mut given, printer).await?;
+        exports::warn(specs, &given.exports, printer);
+        let (loading, by_digest) = loading(specs, &mut given, &planned).await?;
+        let environment = given.environment.clone();
+        let settings = std::mem::take(&mut given.settings);
+        let mut request = request(args, given, &mut planned)?;
+        for part in &planned.parts {
+            demands::check(&part.engine, &request, &part.platforms).await?;
+        }
+        if planned.parts.len() > 1 {
+            nodes::check(&request, &planned.parts, printer)?;
+            results.check_divided(&request.exports)?;
+        }
+        let mut plans = plans(args, &named, &stores, planned).await?;
+        for (part, job) in &plans {
+            // What is pinned matters for none of what a build needs to be given.
+            let unresolved = job.plan.outputs(&Pins::new(), &settings);
+            build::check(&part.engine, &request, &unresolved).await?;
+        }
+        if plans.len() > 1 {
+            let registry = |insecure: &[String]| {
+                let registries = &args.resolution.registries;
+                registries.registry_with_insecure(&environment, insecure)
+            };
+            let results = results.open()?;
+            request.written = results.places();
+            let response = nodes::build(plans, request, registry, &settings, progress, printer).await?;
+            return results.write(&response, true, printer);
+        }
+        if let Some((part, job)) = plans.pop() {
+            let workers = part.engine.workers().await.map_err(Failure::no_answer)?;
+            demands::warn_ignored(&part.engine, &request.exports, printer);
+            demands::warn_unstored(&part.engine, workers, &request.exports, printer);
+            let results = results.open()?;
+            request.written = results.places();
+            let response = build::plan(&part.engine, request, &job, loading, &settings, progress, printer).await?;
+            results.write(&response, by_digest, printer)?;
+        }
+        Ok(())
+    })?
+}
+
+/// Reads the flags and what they name.
+fn given(args: &Args, specs: &[output::Spec], environment: Environment, printer: &Printer) -> Result<Given, Failure> {
     let mut exports = exports::prepare(specs, &args.tag, printer)?;
     args.outputs.annotate(&mut exports)?;
     let wanted = args.outputs.attestations()?;
-    let caches = args.outputs.caches(printer)?;
-    let results = args.outputs.results(specs)?;
+    let caches = args.outputs.caches(&environment, printer)?;
     let mut locals = local::by_name(&args.engine.local)?;
     let context = args.script.context_dir()?.to_owned();
     if let Some(dir) = locals.insert(CONTEXT.to_owned(), context) {
@@ -132,89 +196,117 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
     let source_policy = args.engine.attach.source_policy(&environment)?;
     epoch::apply(&mut exports, args.script.args()?.get(epoch::NAME).map(String::as_str))?;
     let unique = args.local_unique.clone().unwrap_or_else(|| local_unique(&locals));
-    let mut settings = args.script.marshal_settings(Some(&unique))?;
-    let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
-    runtime::build(async {
-        let platforms = &args.script.platform;
-        let connected = connect::builder(&args.engine.choice, platforms, &environment, printer).await;
-        if connected.is_err() {
-            // What is wrong with the script is the user's to mend first.
-            args.script
-                .plan_on(&Platform::linux_amd64(), selection, &named, printer)?;
-        }
-        let (mut builder, first) = connected?;
-        let workers = first.engine.workers().await.map_err(no_answer)?;
-        args.options.apply(&mut settings, &args.script.args()?, Some(workers))?;
-        let machine = machine(&first.engine).await?;
-        let mut plan = args.script.plan_on(&machine, selection, &named, printer)?;
-        check_options(args, &plan)?;
-        plan.label(&args.outputs.labels());
-        let mut entitlements = args.engine.allow.clone();
-        entitlements.extend(args.options.entitlement().map(str::to_owned));
-        consent::ask(plan.entitlements(&settings.run_defaults), &mut entitlements, printer);
-        let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
-        let parts = builder.parts(&platforms).await?;
-        exports::warn(specs, &exports, printer);
-        let attests = parts.iter().all(|part| part.engine.attests());
-        let attributes = wanted.attributes(attests, !environment.no_default_attestations)?;
-        let asked = wanted.is_asked_for();
-        let count = platforms.len();
-        let loading = outputs::loading(&mut exports, specs, &first.engine, count, asked, &environment).await?;
-        let by_digest = match &loading {
-            Some(loading) => loading.by_digest,
-            None => is_known_by_digest(first.engine.docker_store(), &exports),
-        };
-        let several = platforms.len() > 1;
-        let annotations = plan.annotations().flat_map(|(platform, annotations)| {
-            let platform = several.then_some(platform);
-            annotations
-                .iter()
-                .map(move |(key, value)| (platform, key.as_str(), value.as_str()))
-        });
-        let request = BuildRequest {
-            locals,
-            exports: exports::annotate(exports, annotations),
-            registries: args.resolution.registries.access(&environment)?,
-            entitlements,
-            source_policy,
-            pull: args.options.pull(),
-            attachments,
-            cache_imports: caches.imports,
-            cache_exports: caches.exports,
-            attributes,
-            ..BuildRequest::default()
-        };
-        for part in &parts {
-            demands::check(&part.engine, &request, &part.platforms).await?;
-        }
-        if parts.len() > 1 {
-            nodes::check(&request, &parts, printer)?;
-        }
-        let mut plans = plans(args, selection, &named, (plan, &machine, &first), parts)
-            .await?
-            .into_iter();
-        if plans.len() > 1 {
-            let registry = |insecure: &[String]| {
-                let registries = &args.resolution.registries;
-                registries.registry_with_insecure(&environment, insecure)
-            };
-            results.forget_earlier()?;
-            let response = nodes::build(plans.collect(), request, registry, &settings, progress, printer).await?;
-            return results.write(&response, true, printer);
-        }
-        if let Some((part, job)) = plans.next() {
-            let workers = part.engine.workers().await.map_err(no_answer)?;
-            demands::warn_unstored(&part.engine, workers, &request.exports, printer);
-            results.forget_earlier()?;
-            let build = build::plan(&part.engine, request, &job, &settings, progress, printer);
-            let response = match loading {
-                Some(loading) => loading.beside(build).await?,
-                None => build.await?,
-            };
-            results.write(&response, by_digest, printer)?;
-        }
-        Ok(())
-    })?
+    let settings = args.script.marshal_settings(Some(&unique))?;
+    Ok(Given {
+        environment,
+        exports,
+        wanted,
+        caches,
+        locals,
+        named,
+        attachments,
+        source_policy,
+        settings,
+    })
+}
+
+/// What is built, and who builds it.
+struct Planned {
+    plan: Plan,
+    /// The machine that the script was evaluated for, and the node that is on it.
+    machine: Platform,
+    node: String,
+    parts: Vec<Part>,
+    entitlements: Vec<String>,
+}
+
+/// Evaluates the script for the engine that is found, asks for what it needs to be allowed, and divides it among nodes.
+async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Planned, Failure> {
+    let (selection, platforms) = (selection(args), args.script.named_platforms());
+    let connected = connect::builder(&args.engine.choice, &platforms, &given.environment, printer).await;
+    if connected.is_err() {
+        // What is wrong with the script is the user's to mend first.
+        args.script
+            .plan_on(&Platform::linux_amd64(), selection, &given.named, printer)?;
+    }
+    let (mut builder, first) = connected?;
+    let workers = first.engine.workers().await.map_err(Failure::no_answer)?;
+    args.options
+        .apply(&mut given.settings, &args.script.args()?, Some(workers))?;
+    let machine = machine(&first.engine).await?;
+    let mut plan = args.script.plan_on(&machine, selection, &given.named, printer)?;
+    check_options(args, &plan)?;
+    plan.label(&args.outputs.labels());
+    let mut entitlements = args.engine.allow.clone();
+    entitlements.extend(args.options.entitlement().map(str::to_owned));
+    let needed = plan.entitlements(&given.settings.run_defaults);
+    let needed = needed.into_iter().map(str::to_owned);
+    let devices = entitlements::unallowed(plan.devices(), &entitlements, workers);
+    let devices: Vec<String> = devices.into_iter().map(|name| format!("device={name}")).collect();
+    consent::ask(needed.chain(devices), &mut entitlements, printer);
+    let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
+    let parts = builder.parts(&platforms).await?;
+    Ok(Planned {
+        plan,
+        machine,
+        node: first.node,
+        parts,
+        entitlements,
+    })
+}
+
+/// What takes the image to Docker, if something must; and whether the image is known by its digest where it goes. Only
+/// one engine loads: it is that of the first part.
+async fn loading(
+    specs: &[output::Spec],
+    given: &mut Given,
+    planned: &Planned,
+) -> Result<(Option<Loading>, bool), Failure> {
+    let Some(part) = planned.parts.first() else {
+        return Ok((None, false));
+    };
+    let count = planned.plan.planned().count();
+    let (exports, environment) = (&mut given.exports, &given.environment);
+    let asked = given.wanted.is_asked_for();
+    let loading = outputs::loading(exports, specs, &part.engine, count, asked, environment).await?;
+    exports::merge(exports)?;
+    let by_digest = match &loading {
+        Some(loading) => loading.by_digest,
+        None => is_known_by_digest(part.engine.docker_store(), exports),
+    };
+    Ok((loading, by_digest))
+}
+
+/// What engines are asked.
+fn request(args: &Args, given: Given, planned: &mut Planned) -> Result<BuildRequest, Failure> {
+    let attests = planned.parts.iter().all(|part| part.engine.attests());
+    let attributes = given
+        .wanted
+        .attributes(attests, !given.environment.no_default_attestations)?;
+    let several = planned.plan.planned().count() > 1;
+    let annotations = planned.plan.annotations().flat_map(|(platform, annotations)| {
+        let platform = several.then_some(platform);
+        annotations
+            .iter()
+            .map(move |(key, value)| (platform, key.as_str(), value.as_str()))
+    });
+    Ok(BuildRequest {
+        locals: given.locals,
+        exports: exports::annotate(given.exports, annotations),
+        registries: args.resolution.registries.access(&given.environment)?,
+        entitlements: std::mem::take(&mut planned.entitlements),
+        source_policy: given.source_policy,
+        pull: args.options.pull(),
+        attachments: given.attachments,
+        cache_imports: given.caches.imports,
+        cache_exports: given.caches.exports,
+        attributes,
+        ..BuildRequest::default()
+    })
+}
+
+fn selection(args: &Args) -> Selection<'_> {
+    args.target.as_deref().map_or(Selection::Default, Selection::Named)
 }
 
 /// Whether the image goes into Docker's store, and that store knows it by its digest.
@@ -233,28 +325,28 @@ fn check_options(args: &Args, plan: &Plan) -> Result<(), Failure> {
 /// which `bk.build_platform` is another.
 async fn plans(
     args: &Args,
-    selection: Selection<'_>,
     contexts: &NamedContexts,
-    (plan, machine, first): (Plan, &Platform, &Part),
-    parts: Vec<Part>,
+    stores: &BTreeMap<String, ContentStore>,
+    planned: Planned,
 ) -> Result<Vec<(Part, Job)>, Failure> {
-    let mut plan = Some(plan);
-    let mut plans = Vec::with_capacity(parts.len());
-    for part in parts {
-        let own = if part.node == first.node {
+    let machine = planned.machine;
+    let mut plan = Some(planned.plan);
+    let mut plans = Vec::with_capacity(planned.parts.len());
+    for part in planned.parts {
+        let own = if part.node == planned.node {
             machine.clone()
         } else {
             self::machine(&part.engine).await?
         };
-        let mut plan = if let Some(plan) = plan.take_if(|_| own == *machine) {
+        let mut plan = if let Some(plan) = plan.take_if(|_| own == machine) {
             plan
         } else {
-            let mut again = args.script.plan_again_on(&own, machine, selection, contexts)?;
+            let mut again = args.script.plan_again_on(&own, &machine, selection(args), contexts)?;
             again.label(&args.outputs.labels());
             again
         };
         plan.retain(|_, platform| part.platforms.contains(platform));
-        let references = args.resolution.references(&args.script, &plan)?;
+        let references = args.resolution.references(&args.script, &plan, stores)?;
         plans.push((part, Job { plan, references }));
     }
     Ok(plans)
@@ -262,13 +354,9 @@ async fn plans(
 
 /// What an engine's machine is.
 async fn machine(engine: &Engine) -> Result<Platform, Failure> {
-    let workers = engine.workers().await.map_err(no_answer)?;
+    let workers = engine.workers().await.map_err(Failure::no_answer)?;
     let own = workers.iter().flat_map(|worker| &worker.platforms).next();
     Ok(own.cloned().unwrap_or_else(Platform::linux_amd64))
-}
-
-fn no_answer(error: ConnectError) -> Failure {
-    Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()))
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
@@ -283,19 +371,20 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
             "name the image that you want with `-t NAME`, or write the definition to a file with `-o FILE`, or pipe it on",
         ));
     }
-    let selection = args.target.as_deref().map_or(Selection::Default, Selection::Named);
     let contexts = args.options.contexts()?;
     let mut plan = args
         .script
-        .plan_on(&Platform::linux_amd64(), selection, &contexts.named, printer)?;
+        .plan_on(&Platform::linux_amd64(), selection(args), &contexts.named, printer)?;
     check_options(args, &plan)?;
     args.script.keep_one_platform(&mut plan, "definition", printer)?;
     plan.label(&args.outputs.labels());
     let mut settings = args.script.marshal_settings(args.local_unique.as_deref())?;
     args.options.apply(&mut settings, &args.script.args()?, None)?;
+    let mut stores = args.engine.attach.layouts()?;
+    stores.extend(contexts.stores().clone());
     let pins = args
         .resolution
-        .pins(&args.script, &plan, &Environment::read()?, printer)?;
+        .pins(&args.script, &plan, &stores, &Environment::read()?, printer)?;
     let outputs = plan.outputs(&pins, &settings);
     let Some(output) = outputs.into_iter().next() else {
         return Err(Failure::usage("there is nothing to build"));

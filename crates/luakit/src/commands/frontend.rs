@@ -3,6 +3,8 @@
 //! It ends by returning something, whatever happens: a result, what is wrong with the script, or that it broke down
 //! itself. Stdout is BuildKit's; the user hears through BuildKit alone.
 
+use std::collections::BTreeMap;
+
 use luakit_buildkit::{CacheEntry, FrontendSetting, Gateway, GatewayError, PlatformResult, ResultRef, Stdio};
 use luakit_diagnostic::Diagnostic;
 use luakit_frontend::options::{CacheImport, OptionError, Options};
@@ -54,8 +56,11 @@ async fn serve(stdio: Stdio, environment: FrontendEnvironment) -> Result<(), Fai
     tokio::select! {
         biased;
         outcome = work => {
-            let broke_down = |_| RemoteFailure::from(Diagnostic::error("internal", "luakit broke down: a defect of its own"));
-            answer(&gateway, outcome.map_err(broke_down).and_then(|outcome| outcome)).await
+            let outcome = match outcome {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Diagnostic::error("internal", "luakit broke down: a defect of its own").into()),
+            };
+            answer(&gateway, outcome).await
         }
         () = closed.cancelled() => Err(Failure::new(
             Kind::NoEngine,
@@ -81,7 +86,11 @@ async fn answer(
     let returned = match &failure {
         RemoteFailure::Told(diagnostics) => gateway.fail(diagnostics).await,
         RemoteFailure::Host { error, definitions } => match error.build_error() {
-            Some(known) => gateway.fail(report::failure(known, definitions).diagnostics()).await,
+            Some(known) => {
+                gateway
+                    .fail(report::failure(known, definitions, &BTreeMap::new()).diagnostics())
+                    .await
+            }
             None => gateway.fail_by(error).await,
         },
         RemoteFailure::UnknownRequest(error) => gateway.fail_unknown(&error.name, &error.to_string()).await,

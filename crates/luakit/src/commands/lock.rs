@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use luakit_diagnostic::Diagnostic;
-use luakit_frontend::Selection;
 use luakit_frontend::fetch::{Fetcher, GitCommand, SecretError, Secrets};
 use luakit_frontend::lock::{self, Change, LockError, Unreached, Update};
+use luakit_frontend::resolve::Failure::{TimedOut, Unreachable};
+use luakit_frontend::resolve::ResolveErrors;
+use luakit_frontend::{Plan, Selection};
 use luakit_llb::Pins;
 
 use crate::environment::Environment;
@@ -69,12 +71,12 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let pins = block_on(lock::bring_up_to_date(
         &known, &reached, &update, unreached, &registry, &fetcher, parallel,
     ))?;
-    let pins = pins.map_err(lock_failure)?;
-    report(&file, &known, &pins, printer);
-    report_unreached(&lock::unreached(&reached, &pins), printer);
+    let pins = pins.map_err(|error| lock_failure(error, &plan))?;
     if old.as_ref() != Some(&pins) {
         output_file::write(&file.path, lock::write(&pins).as_bytes())?;
     }
+    report(&file, &known, &pins, printer);
+    report_unreached(&lock::unreached(&reached, &pins), printer);
     if args.policy {
         let policy = lock::source_policy(&pins)
             .map_err(|e| Failure::new(Kind::Build, Diagnostic::error("policy", e.to_string())))?;
@@ -134,12 +136,36 @@ fn script_first(script: &str) -> String {
     format!("the script comes first: `luakit lock {script} --update`")
 }
 
-fn lock_failure(error: LockError) -> Failure {
+/// What to tell of images that can't be looked up. A lock file, which helps a build past a registry, is what is being
+/// written here.
+fn unlocked(errors: &ResolveErrors, plan: &Plan) -> Vec<Diagnostic> {
+    let told = errors.0.iter().zip(plan.unresolved(errors));
+    let told = told.map(|(error, diagnostic)| match &error.failure {
+        Unreachable { .. } | TimedOut { .. } => {
+            let domain = error.reference.domain();
+            let hint = format!(
+                "a mirror that can be reached: `mirrors` under `[registry.\"{domain}\"]` in luakit/registries.toml"
+            );
+            diagnostic.with_hint(hint)
+        }
+        _ => diagnostic,
+    });
+    told.collect()
+}
+
+fn lock_failure(error: LockError, plan: &Plan) -> Failure {
     let kind = match error {
         LockError::Unknown { .. } => Kind::Usage,
         LockError::Unresolved { .. } => Kind::Build,
     };
-    let failure = Failure::several(kind, error.diagnostics());
+    let diagnostics = match &error {
+        LockError::Unknown { .. } => error.diagnostics(),
+        LockError::Unresolved { images, others } => {
+            let images = images.iter().flat_map(|errors| unlocked(errors, plan));
+            images.chain(others.iter().map(|other| plan.unpinned(other))).collect()
+        }
+    };
+    let failure = Failure::several(kind, diagnostics);
     match error {
         LockError::Unknown { name, .. } if Path::new(&name).is_file() => failure.hint(script_first(&name)),
         _ => failure,

@@ -3,7 +3,7 @@
 
 use std::io::{IsTerminal as _, Read as _};
 
-use luakit_buildkit::{BuildRequest, PlatformDefinition};
+use luakit_buildkit::{BuildRequest, PlatformDefinition, build_id};
 use luakit_llb::{Definition, Platform};
 
 use crate::definition::retarget;
@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long)]
     no_frontend: bool,
     /// Run every step, whatever the engine remembers of it
-    #[arg(long)]
+    #[arg(long, help_heading = "Cache")]
     no_cache: bool,
     #[command(flatten)]
     outputs: SolveArgs,
@@ -49,12 +49,13 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
     let environment = Environment::read()?;
     let progress = args.engine.progress.setup(&environment, printer)?;
     let mut exports = exports::prepare(&args.output, &args.tag, printer)?;
-    let caches = args.outputs.caches()?;
+    let caches = args.outputs.caches(&environment, printer)?;
     let results = args.outputs.results(&args.output)?;
     let locals = local::by_name(&args.engine.local)?;
     let attachments = args.engine.attach.attachments(&environment)?;
     let source_policy = args.engine.attach.source_policy(&environment)?;
-    epoch::apply(&mut exports, environment.source_date_epoch.as_deref())?;
+    let epoch = args.outputs.epoch().or(environment.source_date_epoch.as_deref());
+    epoch::apply(&mut exports, epoch)?;
     let definition = read_definition()?;
     runtime::build(async {
         let (mut definition, record) =
@@ -67,7 +68,9 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         exports::warn(&args.output, &exports, printer);
         let annotations = record.iter().flat_map(|record| &record.annotations);
         let annotations = annotations.map(|(key, value)| (None, key.as_str(), value.as_str()));
-        let request = BuildRequest {
+        let id = build_id();
+        let mut request = BuildRequest {
+            id: Some(id.clone()),
             locals,
             exports: exports::annotate(exports, annotations),
             registries: args.registries.access(&environment)?,
@@ -86,15 +89,16 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         };
         let platforms: Vec<Platform> = definition.platform.iter().cloned().collect();
         demands::check(&engine, &request, &platforms).await?;
-        let workers = engine.workers().await;
-        let workers = workers.map_err(|e| {
-            Failure::new(
-                Kind::NoEngine,
-                luakit_diagnostic::Diagnostic::error("no-engine", e.to_string()),
-            )
-        })?;
+        let workers = engine.workers().await.map_err(Failure::no_answer)?;
+        demands::warn_ignored(&engine, &request.exports, printer);
         demands::warn_unstored(&engine, workers, &request.exports, printer);
-        let response = build::definition(&engine, request, definition, progress, printer).await?;
+        let results = results.open()?;
+        request.written = results.places();
+        request.written.extend(args.outputs.reference_place());
+        let built = build::definition(&engine, request, definition, progress, printer).await;
+        let noted = args.outputs.write_reference(&id);
+        let response = built?;
+        noted?;
         results.write(&response, false, printer)
     })?
 }

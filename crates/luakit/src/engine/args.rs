@@ -11,10 +11,10 @@ use crate::progress::ProgressArgs;
 #[derive(Debug, clap::Args)]
 pub(crate) struct EngineArgs {
     /// Give the build a local directory under the name that the script uses
-    #[arg(long, value_name = "NAME=DIR", value_parser = local::parse)]
+    #[arg(long, value_name = "NAME=DIR", value_parser = local::parse, help_heading = "Inputs")]
     pub(crate) local: Vec<(String, PathBuf)>,
     /// Let the build do more than it may by itself: `network.host`, `security.insecure`, `device` or `device=NAME`
-    #[arg(long, value_name = "ENTITLEMENT", value_parser = entitlement::parse)]
+    #[arg(long, value_name = "ENTITLEMENT", value_parser = entitlement::parse, help_heading = "Runs")]
     pub(crate) allow: Vec<String>,
     #[command(flatten)]
     pub(crate) attach: AttachArgs,

@@ -16,13 +16,15 @@ use crate::flags::{local, secret as secret_flag};
 
 /// What is attached to a build.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Inputs")]
 pub(crate) struct AttachArgs {
     /// Give steps a secret by the name that the script uses: a file's content, or an environment variable's. Without
     /// either, the variable of that name, else the file of that name
     #[arg(long, value_name = "id=NAME[,src=FILE|env=VAR]", value_parser = secret::parse)]
     secret: Vec<SecretSpec>,
-    /// Let steps use an ssh agent: the one that runs (`default`), another one's socket, or keys without a passphrase
-    #[arg(long, value_name = "default|ID[=SOCKET|KEY[,KEY]]", value_parser = ssh::parse)]
+    /// Let steps use an ssh agent: the one that runs (`default`), another one's socket, or keys without a passphrase; with
+    /// `raw=true`, any socket as it is
+    #[arg(long, value_name = "default|ID[=SOCKET[,raw=true]|KEY[,KEY]]", value_parser = ssh::parse)]
     ssh: Vec<SshSpec>,
     /// Give the build an OCI image layout under the name that the script uses
     #[arg(long, value_name = "NAME=DIR", value_parser = local::parse)]
@@ -33,12 +35,11 @@ pub(crate) struct AttachArgs {
 }
 
 impl AttachArgs {
-    /// A flag that only means something to an engine.
+    /// A flag that only means something to an engine. A layout also says the configs of its images.
     pub(crate) fn given(&self) -> Option<&'static str> {
         let flags = [
             ("--secret", !self.secret.is_empty()),
             ("--ssh", !self.ssh.is_empty()),
-            ("--oci-layout", !self.oci_layout.is_empty()),
             ("--source-policy-file", self.source_policy_file.is_some()),
         ];
         flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
@@ -65,7 +66,8 @@ impl AttachArgs {
         Ok(attachments)
     }
 
-    fn layouts(&self) -> Result<BTreeMap<String, ContentStore>, Failure> {
+    /// The layouts, by the names that engines ask for them by.
+    pub(crate) fn layouts(&self) -> Result<BTreeMap<String, ContentStore>, Failure> {
         let mut stores = BTreeMap::new();
         for (name, dir) in &self.oci_layout {
             let store = ContentStore {

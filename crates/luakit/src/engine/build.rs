@@ -1,5 +1,7 @@
 //! One build, on an engine or on several nodes: shown while it runs, and its failure told as the user's.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use luakit_buildkit::progress::Event;
@@ -16,6 +18,7 @@ use luakit_llb::Definition;
 use super::node_events::{event_of_node, of_node};
 use super::report;
 use crate::failure::{Failure, Kind};
+use crate::outputs::{Loading, Unloaded};
 use crate::printer::Printer;
 use crate::progress::{Display, Setup, show};
 
@@ -27,15 +30,27 @@ pub(crate) async fn definition(
     progress: Setup,
     printer: &Printer,
 ) -> Result<BuildResponse, Failure> {
+    let sources = vec![definition.definition.clone()];
+    let checked = engine.check(&request, &sources).await;
+    checked.map_err(|error| report::unstarted(&error, &sources, &request))?;
     progress.places.add(&definition.definition);
     let display = Display::new(progress, printer);
-    let cancel = request.cancel.clone();
-    let sources = vec![definition.definition.clone()];
+    let (cancel, locals) = (request.cancel.clone(), request.locals.clone());
     let build =
         async |observer: &mut (dyn FnMut(_) + Send)| Box::pin(engine.solve(request, vec![definition], observer)).await;
     let outcome = show(display, cancel, build).await?;
-    outcome.map_err(|error| report::failure(&error, &sources))
+    outcome.map_err(|error| report::failure(&error, &sources, &locals))
 }
+
+/// Refuses a build that lacks what its outputs need, at the script's line.
+pub(crate) async fn check(engine: &Engine, request: &BuildRequest, outputs: &[Output]) -> Result<(), Failure> {
+    let definitions: Vec<Definition> = outputs.iter().map(|output| output.definition.clone()).collect();
+    let checked = engine.check(request, &definitions).await;
+    checked.map_err(|error| report::unstarted(&error, &definitions, request))
+}
+
+/// A build's local directories by name.
+pub(super) type Locals = BTreeMap<String, PathBuf>;
 
 /// A script's plan, and what its references mean.
 pub(crate) struct Job {
@@ -56,41 +71,80 @@ pub(crate) struct NodeJob {
 #[derive(Default)]
 struct Told(Mutex<(Vec<Definition>, Vec<Diagnostic>)>);
 
-/// Builds a script's plan, whose images the engine resolves; Ctrl-C cancels the build on the engine.
+/// Builds a script's plan, whose images the engine resolves; Ctrl-C cancels the build on the engine, and what is loaded
+/// into Docker meanwhile.
 pub(crate) async fn plan(
     engine: &Engine,
     request: BuildRequest,
     job: &Job,
+    loading: Option<Loading>,
     settings: &MarshalSettings,
     progress: Setup,
     printer: &Printer,
 ) -> Result<BuildResponse, Failure> {
     let places = progress.places.clone();
     let display = Display::new(progress, printer);
-    let cancel = request.cancel.clone();
+    let (cancel, locals) = (request.cancel.clone(), request.locals.clone());
     let told = Told::default();
     let build = async |observer: &mut (dyn FnMut(_) + Send)| {
         let note = |definition: &Definition| places.add(definition);
-        run(engine, request, job, settings, &note, &told, observer).await
+        let Some(loading) = loading else {
+            let built = run(engine, request, job, settings, &note, &told, observer).await;
+            return built.map_err(Ended::Build);
+        };
+        let observer = Mutex::new(observer);
+        let tell = |event| {
+            let mut observer = observer.lock().unwrap_or_else(PoisonError::into_inner);
+            observer(event);
+        };
+        let cancel = request.cancel.clone();
+        let mut own = tell;
+        let built = run(engine, request, job, settings, &note, &told, &mut own);
+        let outcome = loading.beside(built, &cancel, tell).await;
+        outcome.map_err(|unloaded| match unloaded {
+            Unloaded::Build(failure) => Ended::Build(failure),
+            Unloaded::Load(failure) => Ended::Own(failure),
+        })
     };
     let outcome = show(display, cancel, build).await?;
     let definitions = told.tell(printer);
-    outcome.map_err(|failure| failed(failure, &definitions))
+    outcome.map_err(|ended| ended.into_failure(&definitions, &locals))
 }
 
-/// Builds the parts of several nodes at once, shown as one build. When one fails, the others are canceled. The answers
-/// are in the nodes' order.
+/// How a build ended, and what belongs to it.
+enum Ended {
+    /// On the engine.
+    Build(BuildFailure<Unresolved>),
+    /// Afterwards, or beside.
+    Own(Failure),
+}
+
+impl Ended {
+    fn into_failure(self, definitions: &[Definition], locals: &Locals) -> Failure {
+        match self {
+            Self::Build(failure) => failed(failure, definitions, locals),
+            Self::Own(failure) => failure,
+        }
+    }
+}
+
+/// Builds the parts of several nodes at once, shown as one build. When one fails, the others are canceled. `finish` makes
+/// one of the answers, which are in the nodes' order; Ctrl-C drops it.
 pub(crate) async fn on_nodes(
     jobs: Vec<NodeJob>,
     cancel: CancellationToken,
     settings: &MarshalSettings,
+    finish: impl AsyncFnOnce(Vec<BuildResponse>) -> Result<BuildResponse, Failure>,
     progress: Setup,
     printer: &Printer,
-) -> Result<Vec<BuildResponse>, Failure> {
+) -> Result<BuildResponse, Failure> {
     let places = progress.places.clone();
     let display = Display::new(progress, printer);
     // Of its own, so that a failure isn't taken for Ctrl-C.
     let group = cancel.child_token();
+    let canceled = cancel.clone();
+    // All nodes are given the same.
+    let locals = jobs.first().map(|job| job.request.locals.clone()).unwrap_or_default();
     let told = Told::default();
     let build = async |observer: &mut (dyn FnMut(Event) + Send)| {
         let observer = Mutex::new(observer);
@@ -117,11 +171,15 @@ pub(crate) async fn on_nodes(
             }
         });
         let outcomes = futures_util::future::join_all(builds).await;
-        one_failure(outcomes)
+        let answers = one_failure(outcomes).map_err(Ended::Build)?;
+        tokio::select! {
+            finished = finish(answers) => finished.map_err(Ended::Own),
+            () = canceled.cancelled() => Err(Ended::Build(BuildError::Canceled.into())),
+        }
     };
     let outcome = show(display, cancel, build).await?;
     let definitions = told.tell(printer);
-    outcome.map_err(|failure| failed(failure, &definitions))
+    outcome.map_err(|ended| ended.into_failure(&definitions, &locals))
 }
 
 /// All answers, or what failed first: the others were canceled then.
@@ -201,9 +259,9 @@ impl std::fmt::Display for Unresolved {
     }
 }
 
-fn failed(failure: BuildFailure<Unresolved>, definitions: &[Definition]) -> Failure {
+fn failed(failure: BuildFailure<Unresolved>, definitions: &[Definition], locals: &Locals) -> Failure {
     match failure {
-        BuildFailure::Build(error) => report::failure(&error, definitions),
+        BuildFailure::Build(error) => report::failure(&error, definitions, locals),
         BuildFailure::Frontend(unresolved) => Failure::several(Kind::Build, unresolved.diagnostics),
     }
 }

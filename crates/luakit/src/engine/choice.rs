@@ -11,6 +11,7 @@ use crate::failure::Failure;
 
 /// Which engine builds.
 #[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Engine")]
 pub(crate) struct EngineChoice {
     /// The address of a BuildKit daemon: `unix://`, `tcp://`, `docker-container://`, `podman-container://`,
     /// `nerdctl-container://`, `kube-pod://` or `ssh://` [default: `BUILDKIT_HOST`, else a builder, else Docker]
@@ -55,6 +56,12 @@ impl EngineChoice {
 
     fn tls(&self) -> Result<Option<TlsSettings>, Failure> {
         if let Some(dir) = &self.tlsdir {
+            if !dir.is_dir() {
+                return Err(Failure::usage(format!(
+                    "there is no directory `{}`, given with `--tlsdir`",
+                    dir.display()
+                )));
+            }
             return Ok(Some(TlsSettings {
                 trust: Trust::Only(one_of(dir, ["ca.pem", "ca.crt"])?),
                 identity: Some(Identity {

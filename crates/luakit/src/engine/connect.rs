@@ -60,6 +60,8 @@ async fn first(discovery: &Discovery, platforms: &[Platform], printer: &Printer)
     let mut passed_over = Vec::new();
     for candidate in discovery.candidates() {
         let source = candidate.source.clone();
+        let builder = candidate.driver.is_some().then(|| source.builder()).flatten();
+        let builder = builder.map(str::to_owned);
         let error = match Builder::reach(candidate, platforms).await {
             Ok((builder, part)) => {
                 for why in passed_over {
@@ -71,11 +73,19 @@ async fn first(discovery: &Discovery, platforms: &[Platform], printer: &Printer)
             Err(Unreachable::Setup(error)) if source.is_named() => {
                 return Err(Failure::usage(format!("{source}: {error}")));
             }
+            Err(Unreachable::Connect(error)) if error.lacks_container() && source.is_chosen() => {
+                // Its owner means to build there, and it only has to be made: building elsewhere is no service.
+                let failure = Failure::no_engine(format!("{source}: {error}"));
+                return Err(match builder {
+                    Some(name) => failure.hint(format!("`docker buildx inspect --bootstrap {name}` makes it")),
+                    None => failure,
+                });
+            }
             Err(error) => error.to_string(),
         };
         let why = format!("{source}: {error}");
         if source.is_named() && tried.is_empty() {
-            return Err(no_engine(why));
+            return Err(Failure::no_engine(why));
         }
         if source.is_chosen() {
             passed_over.push(why.clone());
@@ -90,10 +100,6 @@ fn nobody(tried: Vec<String>) -> Failure {
     let diagnostic = Diagnostic::error("no-engine", "no engine answers");
     let diagnostic = tried.into_iter().fold(diagnostic, Diagnostic::with_note);
     Failure::new(Kind::NoEngine, diagnostic.with_hint(INSTALL))
-}
-
-fn no_engine(message: String) -> Failure {
-    Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", message))
 }
 
 /// Why a candidate isn't the one.
@@ -129,7 +135,7 @@ impl Builder {
     /// Which node builds which of these platforms.
     pub(crate) async fn parts(&mut self, platforms: &[Platform]) -> Result<Vec<Part>, Failure> {
         let parts = self.divide(platforms).await;
-        parts.map_err(|error| no_engine(format!("{}: {error}", self.source)))
+        parts.map_err(|error| Failure::no_engine(format!("{}: {error}", self.source)))
     }
 
     async fn divide(&mut self, platforms: &[Platform]) -> Result<Vec<Part>, Unreachable> {

@@ -1,5 +1,7 @@
 //! What can be said of a build before its engine hears of it: what the engine lacks for it, and what will be hard to find.
 
+use std::collections::BTreeSet;
+
 use luakit_buildkit::engines::{Demands, Lack};
 use luakit_buildkit::{Archive, BuildRequest, DockerStore, Engine, Export, ExportKind, Worker};
 use luakit_diagnostic::Diagnostic;
@@ -20,6 +22,13 @@ pub(crate) async fn check(engine: &Engine, request: &BuildRequest, platforms: &[
         let hint = "leave `push-by-digest` out, or build with another builder";
         return Err(Failure::new(Kind::Build, diagnostic.with_hint(hint)));
     }
+    if platforms.len() > 1 && request.exports.iter().any(is_docker_archive) {
+        return Err(
+            Failure::usage("an archive of `type=docker` holds one platform, and this build is for several").hint(
+                "write an archive that holds them all with `-o type=oci,dest=FILE`, or choose one with `--platform`",
+            ),
+        );
+    }
     let demands = of(request, platforms);
     let of_store = engine
         .docker_store()
@@ -27,10 +36,9 @@ pub(crate) async fn check(engine: &Engine, request: &BuildRequest, platforms: &[
         .unwrap_or_default();
     let mut lacks = of_store.clone();
     // Engines of today have all of these: it costs a call only where it can matter.
-    if demands.exporters.len() > 1 || demands.attestations {
+    if demands.need_abilities() {
         let abilities = engine.abilities().await;
-        let abilities =
-            abilities.map_err(|e| Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", e.to_string())))?;
+        let abilities = abilities.map_err(Failure::no_answer)?;
         let more = abilities.lacks(&demands).into_iter();
         lacks.extend(more.filter(|lack| !of_store.contains(lack)));
     }
@@ -48,10 +56,31 @@ pub(crate) async fn check(engine: &Engine, request: &BuildRequest, platforms: &[
     Err(Failure::new(Kind::Build, diagnostic))
 }
 
+/// Says what is asked of an image that Docker's older store leaves out without a word: the image is good without.
+pub(crate) fn warn_ignored(engine: &Engine, exports: &[Export], printer: &Printer) {
+    let Some(store) = engine.docker_store() else { return };
+    let ignored = ignored(store, exports);
+    if !ignored.is_empty() {
+        let keys: Vec<String> = ignored.iter().map(|key| format!("`{key}`")).collect();
+        let message = format!("{} makes the image without {}", name(engine), keys.join(", "));
+        printer.diagnostic(&Diagnostic::warning("ignored-attribute", message).with_hint(OTHER_STORE));
+    }
+}
+
+/// Attributes of images that change nothing there. What is off needs nothing; pushing is refused, not left out.
+fn ignored(store: DockerStore, exports: &[Export]) -> BTreeSet<&str> {
+    let attrs = exports
+        .iter()
+        .filter(|export| is_stored(export))
+        .flat_map(|export| &export.attrs);
+    let attrs = attrs.filter(|(key, value)| store.ignores(key) && *value != "false" && !key.starts_with("push"));
+    attrs.map(|(key, _)| key.as_str()).collect()
+}
+
 /// Says which images nobody will find, though they have names: a BuildKit without containerd has no store for images.
 pub(crate) fn warn_unstored(engine: &Engine, workers: &[Worker], exports: &[Export], printer: &Printer) {
     let stores = engine.docker_store().is_some() || workers.first().is_none_or(Worker::keeps_images);
-    if !stores && exports.iter().any(|export| is_image(export) && !is_on(export, "push")) {
+    if !stores && exports.iter().any(|export| is_stored(export) && !is_on(export, "push")) {
         printer.warning(
             "unstored-image",
             "this engine has no store for images, so the image stays in its build cache, where nothing finds it by name: \
@@ -78,9 +107,21 @@ fn of(request: &BuildRequest, platforms: &[Platform]) -> Demands {
         push: request
             .exports
             .iter()
-            .any(|export| is_image(export) && is_on(export, "push")),
-        ..Demands::default()
+            .any(|export| is_stored(export) && is_on(export, "push")),
+        annotations: request.exports.iter().any(is_annotated),
+        source_date_epoch: request
+            .exports
+            .iter()
+            .any(|export| export.attrs.contains_key("source-date-epoch")),
+        source_policy: request.source_policy.is_some(),
+        // What a definition needs is known when it is there.
+        merge: false,
+        diff: false,
     }
+}
+
+fn is_annotated(export: &Export) -> bool {
+    export.attrs.keys().any(|key| key.starts_with("annotation"))
 }
 
 fn exporter(kind: &ExportKind) -> &'static str {
@@ -93,7 +134,12 @@ fn exporter(kind: &ExportKind) -> &'static str {
     }
 }
 
-pub(super) fn is_image(export: &Export) -> bool {
+/// Whether it is in the form of `docker save`, which has no index.
+fn is_docker_archive(export: &Export) -> bool {
+    matches!(export.kind, ExportKind::Archive(Archive::Docker, _))
+}
+
+pub(super) fn is_stored(export: &Export) -> bool {
     matches!(export.kind, ExportKind::Image)
 }
 
@@ -118,6 +164,12 @@ fn told(lack: &Lack, platforms: &[Platform]) -> String {
         Lack::Push => format!("it can't do {lack}: build with `-t`, then `docker push`"),
         Lack::SeveralExporters => format!("it can't do {lack}: build once for each `-o`"),
         Lack::Merge | Lack::Diff => format!("it can't do {lack}"),
+        Lack::Annotations => format!("it makes no {lack}: leave them out of the script, `--annotation` and `-o`"),
+        Lack::SourceDateEpoch => format!("it makes no {lack}: leave it out of arguments, outputs and the environment"),
+        Lack::SourcePolicy => format!(
+            "it doesn't know {lack}, and would use any source: leave `--source-policy-file` and \
+             `EXPERIMENTAL_BUILDKIT_SOURCE_POLICY` out"
+        ),
     }
 }
 
@@ -125,5 +177,57 @@ fn name(engine: &Engine) -> String {
     match engine.docker_store() {
         Some(DockerStore::Graph) => "Docker, as it keeps images with a graph driver,".to_owned(),
         _ => format!("the engine at {}", engine.endpoint()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use luakit_buildkit::source_policy::Policy;
+
+    use super::*;
+
+    fn image(attrs: &[(&str, &str)]) -> Export {
+        let attrs = attrs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Export {
+            kind: ExportKind::Image,
+            attrs: attrs.collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_build_demands() {
+        let plain = BuildRequest {
+            exports: vec![image(&[("name", "a")])],
+            ..BuildRequest::default()
+        };
+        assert!(!of(&plain, &[]).need_abilities());
+        let policy = BuildRequest {
+            source_policy: Some(Policy::default()),
+            ..BuildRequest::default()
+        };
+        assert!(of(&policy, &[]).source_policy);
+        let attrs = image(&[("annotation-index.who", "me"), ("source-date-epoch", "0")]);
+        let request = BuildRequest {
+            exports: vec![attrs],
+            ..BuildRequest::default()
+        };
+        let demands = of(&request, &[]);
+        assert!(demands.annotations && demands.source_date_epoch);
+    }
+
+    #[test]
+    fn what_dockers_older_store_leaves_out() {
+        let exports = [image(&[
+            ("name", "a"),
+            ("annotation.who", "me"),
+            ("compression", "zstd"),
+            ("oci-mediatypes", "false"),
+            ("push", "true"),
+            ("push-by-digest", "true"),
+            ("source-date-epoch", "0"),
+        ])];
+        let keys: Vec<&str> = ignored(DockerStore::Graph, &exports).into_iter().collect();
+        assert_eq!(keys, ["annotation.who", "compression", "source-date-epoch"]);
+        assert!(ignored(DockerStore::Containerd, &exports).is_empty());
     }
 }

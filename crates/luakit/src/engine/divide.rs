@@ -9,12 +9,12 @@ use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
-use luakit_buildkit::{Archive, Export, ExportKind, FileOutput, OutputFile};
+use luakit_buildkit::{Archive, CancellationToken, Export, ExportKind, FileOutput, OutputFile};
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Platform, Reference};
 use tempfile::TempDir;
 
-use super::demands::{is_image, is_on};
+use super::demands::{is_on, is_stored};
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
 
@@ -81,7 +81,7 @@ pub(super) fn check(exports: &[Export], nodes: &[String]) -> Result<(), Failure>
     }
     if exports
         .iter()
-        .filter(|export| is_image(export) && is_on(export, "push"))
+        .filter(|export| is_stored(export) && is_on(export, "push"))
         .count()
         > 1
     {
@@ -102,9 +102,9 @@ pub(super) fn divide(exports: Vec<Export>, nodes: &[&[Platform]], printer: &Prin
         folder: None,
     };
     for mut export in exports {
-        if is_image(&export) && is_on(&export, "push") {
+        if is_stored(&export) && is_on(&export, "push") {
             divided.image = Some(by_digest(&mut export)?);
-        } else if is_image(&export) {
+        } else if is_stored(&export) {
             printer.warning(
                 "divided-image",
                 "each node keeps its own platforms of the image, and none has all: push it with `push=true` to join them",
@@ -191,23 +191,52 @@ impl Divided {
             .unwrap_or_default())
     }
 
-    /// Puts the nodes' tarballs together.
-    pub(super) fn join_tarballs(self) -> Result<(), Failure> {
-        for Tarball { parts, whole } in self.tarballs {
-            match whole {
-                FileOutput::Stream { name, mut writer } => {
-                    join(&parts, &mut writer).map_err(|e| Failure::write(&name, &e))?;
-                }
-                FileOutput::Path(path) | FileOutput::Layout(path) => {
-                    let outcome = OutputFile::create(&path).and_then(|file| {
-                        join(&parts, &mut file.writer()?)?;
-                        file.commit()
-                    });
-                    outcome.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
-                }
+    /// Puts the nodes' tarballs together, until the token is used: then the next write fails.
+    pub(super) async fn join_tarballs(self, cancel: CancellationToken) -> Result<(), Failure> {
+        // Goes when nobody waits any more, though the thread may still wait for a pipe's reader.
+        let _folder = self.folder;
+        let tarballs = self.tarballs;
+        let joined =
+            tokio::task::spawn_blocking(move || tarballs.into_iter().try_for_each(|tarball| tarball.join(&cancel)));
+        joined.await.unwrap_or_else(|e| Err(Failure::internal(e.to_string())))
+    }
+}
+
+impl Tarball {
+    fn join(self, cancel: &CancellationToken) -> Result<(), Failure> {
+        let Self { parts, whole } = self;
+        match whole {
+            FileOutput::Stream { name, writer } => {
+                join(&parts, &mut Until { cancel, writer }).map_err(|e| Failure::write(&name, &e))
+            }
+            FileOutput::Path(path) | FileOutput::Layout(path) => {
+                let outcome = OutputFile::create(&path).and_then(|file| {
+                    let writer = file.writer()?;
+                    join(&parts, &mut Until { cancel, writer })?;
+                    file.commit()
+                });
+                outcome.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
             }
         }
-        Ok(())
+    }
+}
+
+/// Writes until the build is canceled.
+struct Until<'a, W> {
+    cancel: &'a CancellationToken,
+    writer: W,
+}
+
+impl<W: Write> Write for Until<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.cancel.is_cancelled() {
+            return Err(io::Error::other("the build was canceled"));
+        }
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
     }
 }
 
@@ -299,6 +328,29 @@ mod tests {
         assert!(!concerns("annotation[linux/amd64].k", &arm));
         assert!(concerns("annotation-manifest[linux/arm64].k", &arm));
         assert!(concerns("annotation.k", &arm));
+    }
+
+    #[tokio::test]
+    async fn a_join_that_is_canceled_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = folder.path().join("part.tar");
+        std::fs::write(&part, [0; 1024]).unwrap();
+        let out = folder.path().join("out");
+        std::fs::create_dir(&out).unwrap();
+        let tarball = Tarball {
+            parts: vec![part],
+            whole: FileOutput::Path(out.join("whole.tar")),
+        };
+        let divided = Divided {
+            exports: Vec::new(),
+            image: None,
+            tarballs: vec![tarball],
+            folder: None,
+        };
+        let cancel = CancellationToken::new();
+        cancel.cancel();
+        assert!(divided.join_tarballs(cancel).await.is_err());
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
     }
 
     #[test]

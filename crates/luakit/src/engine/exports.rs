@@ -1,5 +1,6 @@
 //! Where a result goes: `-o` and `-t` turned into exports.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
@@ -129,12 +130,62 @@ fn export(spec: Spec) -> Export {
     }
 }
 
+/// Makes one export of those that write one name into the engine's store: side by side they would get in each other's
+/// way there. What one of them is told counts for the image, and an engine unpacks it unless all say that it needn't.
+pub(crate) fn merge(exports: &mut Vec<Export>) -> Result<(), Failure> {
+    let mut merged: Vec<Export> = Vec::with_capacity(exports.len());
+    for mut export in std::mem::take(exports) {
+        let Some(first) = merged.iter_mut().find(|first| have_one_name(first, &export)) else {
+            merged.push(export);
+            continue;
+        };
+        let unpack = first.attrs.remove("unpack").zip(export.attrs.remove("unpack"));
+        if let Some((_, unpack)) = unpack.filter(|(one, other)| one == other) {
+            first.attrs.insert("unpack".to_owned(), unpack);
+        }
+        export.attrs.remove("name");
+        for (key, value) in export.attrs {
+            if let Some(other) = first.attrs.get(&key).filter(|other| **other != value) {
+                let name = first.attrs.get("name").map(String::as_str).unwrap_or_default();
+                return Err(Failure::usage(format!(
+                    "two outputs make the image `{name}`, one with `{key}={other}` and one with `{key}={value}`"
+                ))
+                .hint("give both the same, or each a name of its own"));
+            }
+            first.attrs.insert(key, value);
+        }
+    }
+    *exports = merged;
+    Ok(())
+}
+
+/// Whether both are images of the engine's store of the same names.
+fn have_one_name(one: &Export, other: &Export) -> bool {
+    let names = |export: &Export| {
+        export
+            .attrs
+            .get("name")
+            .map(|names| names.split(',').map(str::to_owned).collect())
+    };
+    let both: [Option<BTreeSet<String>>; 2] = [names(one), names(other)];
+    let stored = [one, other]
+        .iter()
+        .all(|export| matches!(export.kind, ExportKind::Image));
+    stored && matches!(both, [Some(one), Some(other)] if one == other)
+}
+
 /// Whether it makes an image.
 pub(crate) fn is_image(export: &Export) -> bool {
     matches!(
         export.kind,
         ExportKind::Image | ExportKind::Archive(Archive::Oci | Archive::Docker, _)
     )
+}
+
+/// Whether it is an image that goes to its registry.
+pub(crate) fn is_pushed(export: &Export) -> bool {
+    let pushes = export.attrs.get("push").is_some_and(|push| push == "true");
+    pushes && matches!(export.kind, ExportKind::Image)
 }
 
 /// Adds what the script says of the image: annotations, by the platform that they are for. None is any. What an output
@@ -163,4 +214,46 @@ pub(crate) fn annotate<'a>(
         export.attrs.extend(added);
     }
     exports
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(attrs: &[(&str, &str)]) -> Export {
+        Export {
+            kind: ExportKind::Image,
+            attrs: attrs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        }
+    }
+
+    fn merged(exports: Vec<Export>) -> String {
+        let mut exports = exports;
+        match merge(&mut exports) {
+            Ok(()) => exports
+                .iter()
+                .map(|export| format!("{:?}", export.attrs))
+                .collect::<Vec<_>>()
+                .join(" + "),
+            Err(failure) => failure.diagnostics()[0].message.clone(),
+        }
+    }
+
+    #[test]
+    fn one_image_is_exported_once() {
+        let pushed = [("name", "a,b"), ("push", "true"), ("unpack", "false")];
+        let zstd = [("name", "b,a"), ("compression", "zstd")];
+        let lines = [
+            merged(vec![image(&pushed), image(&[("name", "b,a")])]),
+            merged(vec![image(&pushed), image(&pushed), image(&[("name", "a")])]),
+            merged(vec![image(&[]), image(&[])]),
+            merged(vec![image(&[("name", "a,b"), ("compression", "gzip")]), image(&zstd)]),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"name": "a,b", "push": "true"}
+        {"name": "a,b", "push": "true", "unpack": "false"} + {"name": "a"}
+        {} + {}
+        two outputs make the image `a,b`, one with `compression=gzip` and one with `compression=zstd`
+        "#);
+    }
 }

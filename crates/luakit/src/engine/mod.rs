@@ -9,6 +9,8 @@ pub(crate) mod demands;
 mod divide;
 pub(crate) mod exports;
 mod joint_index;
+mod lacking;
+mod missing;
 mod node_events;
 pub(crate) mod nodes;
 pub(crate) mod report;

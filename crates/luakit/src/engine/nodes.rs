@@ -1,6 +1,6 @@
 //! A build on several nodes of a builder: each builds the platforms that it has, and the results become one.
 
-use luakit_buildkit::{BuildRequest, BuildResponse};
+use luakit_buildkit::{BuildRequest, BuildResponse, ExportKind, FileOutput, real_path};
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::resolve::Registry;
 use luakit_llb::Platform;
@@ -42,6 +42,13 @@ pub(crate) async fn build(
 ) -> Result<BuildResponse, Failure> {
     let platforms: Vec<&[Platform]> = parts.iter().map(|(part, _)| part.platforms.as_slice()).collect();
     let exports = std::mem::take(&mut request.exports);
+    // Nodes write parts elsewhere, and the whole comes of these when they are done.
+    request
+        .written
+        .extend(exports.iter().filter_map(|export| match &export.kind {
+            ExportKind::Archive(_, FileOutput::Path(path)) => Some(real_path(path)),
+            _ => None,
+        }));
     let mut divided = divide::divide(exports, &platforms, printer)?;
     // So that one platform's result has the form that several have: a directory, or an entry of an index.
     request.multi_platform = true;
@@ -55,15 +62,20 @@ pub(crate) async fn build(
         },
         job,
     });
-    let answers = build::on_nodes(jobs.collect(), request.cancel, settings, progress, printer).await?;
-    let response = match &divided.image {
-        Some(image) => {
-            let insecure = image.names.iter().filter(|_| image.insecure);
-            let insecure: Vec<String> = insecure.map(|name| name.domain().to_owned()).collect();
-            joint_index::push(&registry(&insecure)?, image, &answers).await?
-        }
-        None => answers.into_iter().next().unwrap_or_default(),
+    let jobs = jobs.collect();
+    let cancel = request.cancel;
+    let canceled = cancel.clone();
+    let finish = async |answers: Vec<BuildResponse>| {
+        let response = match &divided.image {
+            Some(image) => {
+                let insecure = image.names.iter().filter(|_| image.insecure);
+                let insecure: Vec<String> = insecure.map(|name| name.domain().to_owned()).collect();
+                joint_index::push(&registry(&insecure)?, image, &answers).await?
+            }
+            None => answers.into_iter().next().unwrap_or_default(),
+        };
+        divided.join_tarballs(canceled).await?;
+        Ok(response)
     };
-    divided.join_tarballs()?;
-    Ok(response)
+    build::on_nodes(jobs, cancel, settings, finish, progress, printer).await
 }

@@ -2,18 +2,44 @@
 
 use std::sync::Arc;
 
-use luakit_buildkit::{BuildError, SourceExcerpt, StepFailure};
-use luakit_diagnostic::{Diagnostic, SourceFile, Span, TraceFrame};
+use luakit_buildkit::{BuildError, BuildRequest, MissingCap, SourceExcerpt, StepFailure};
+use luakit_diagnostic::{Diagnostic, SourceFile, Span, TraceFrame, nearest};
 use luakit_llb::definition::SourcePlace;
 use luakit_llb::{Definition, Reference};
 
-use crate::failure::{Failure, Kind};
+use super::build::Locals;
+use super::lacking;
+use super::missing::{Told, missing};
+use crate::failure::{Failure, Kind, without_numbers};
 use crate::progress::clean_output;
 
-/// What a failed build is to the user.
-pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure {
+/// What is wrong with a build that no engine has heard of: what the user gave, or didn't.
+pub(crate) fn unstarted(error: &BuildError, definitions: &[Definition], request: &BuildRequest) -> Failure {
+    let did_you_mean = match error {
+        BuildError::Service(_) | BuildError::Request(_) => {
+            return Failure::usage(without_numbers(&error.to_string()));
+        }
+        BuildError::MissingLocal { name, .. } => {
+            let near = nearest(name, request.locals.keys().map(String::as_str));
+            near.map(|near| format!("did you mean `{near}`?"))
+        }
+        BuildError::MissingSecret { id, .. } => {
+            let near = nearest(id, request.attachments.secrets.keys().map(String::as_str));
+            near.map(|near| format!("`--secret id={near}` is given: did you mean `id={id}`?"))
+        }
+        _ => None,
+    };
+    let failure = failure(error, definitions, &request.locals);
+    match did_you_mean {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// What a failed build is to the user. `locals` are its directories, where they are of this machine.
+pub(crate) fn failure(error: &BuildError, definitions: &[Definition], locals: &Locals) -> Failure {
     let diagnostic = match error {
-        BuildError::Step(step) => return Failure::new(Kind::Build, step_diagnostic(step, definitions)),
+        BuildError::Step(step) => return Failure::new(Kind::Build, step_diagnostic(step, definitions, locals)),
         BuildError::MissingLocal { name, vertex } => {
             let hint = format!("give it with `--local {name}=DIR`");
             let diagnostic = Diagnostic::error("missing-local", error.to_string()).with_hint(hint);
@@ -25,7 +51,7 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure
             return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
         }
         BuildError::MissingSecret { id, vertex } => {
-            let hint = format!("give it with `--secret id={id},src=FILE`");
+            let hint = format!("give it with `--secret id={id},src=FILE` or `--secret id={id},env=VAR`");
             let diagnostic = Diagnostic::error("missing-secret", error.to_string()).with_hint(hint);
             return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
         }
@@ -39,37 +65,64 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition]) -> Failure
             let diagnostic = Diagnostic::error("missing-ssh", error.to_string()).with_hint(hint);
             return Failure::new(Kind::Usage, at(diagnostic, places(definitions, vertex)));
         }
-        BuildError::LocalDir { .. } => return Failure::usage(error.to_string()),
+        BuildError::Unwritable { path, source } => return Failure::unwritable(path, source),
+        BuildError::LocalDir { .. } => return Failure::usage(without_numbers(&error.to_string())),
         BuildError::Connect(_) => {
-            return Failure::new(Kind::NoEngine, Diagnostic::error("no-engine", error.to_string()));
+            return Failure::no_engine(error.to_string());
         }
-        BuildError::Unsupported { missing, .. } => {
-            let places = missing.iter().filter_map(|cap| {
-                let sources = cap
-                    .vertices
-                    .iter()
-                    .find_map(|digest| places(definitions, digest).into_iter().next());
-                sources.map(|(file, line)| format!("`{}` is needed at {}:{line}", cap.cap, file.name))
-            });
-            places.fold(
-                Diagnostic::error("unsupported", error.to_string()),
-                Diagnostic::with_note,
-            )
-        }
+        BuildError::Unsupported { engine, missing } => unsupported(engine, missing, definitions),
         BuildError::Credentials { source, .. } => {
             Diagnostic::error("credentials", error.to_string()).with_hint(source.hint())
         }
-        _ => with_gone_digest(Diagnostic::error("build", error.to_string()), &error.to_string()),
+        _ => {
+            let message = without_numbers(&error.to_string());
+            with_gone_digest(Diagnostic::error("build", &message), &message)
+        }
     };
     Failure::new(Kind::Build, diagnostic)
 }
 
+/// What the engine can't do: in the script's words, at its first place, and with what does instead.
+fn unsupported(engine: &str, missing: &[MissingCap], definitions: &[Definition]) -> Diagnostic {
+    let names: Vec<String> = missing.iter().map(lacking::named).collect();
+    let message = format!("the engine ({engine}) can't do {}", names.join(", "));
+    let found = missing.iter().map(|cap| {
+        let places = cap.vertices.iter().map(|digest| places(definitions, digest));
+        places.into_iter().find(|places| !places.is_empty()).unwrap_or_default()
+    });
+    let found: Vec<Vec<(Arc<SourceFile>, u32)>> = found.collect();
+    let mut diagnostic = Diagnostic::error("unsupported", message);
+    for (cap, places) in missing.iter().zip(&found) {
+        let at = places
+            .first()
+            .map(|(file, line)| format!(", needed at {}:{line}", file.name));
+        diagnostic = diagnostic.with_note(format!(
+            "BuildKit's name for it is `{}`{}",
+            cap.cap,
+            at.unwrap_or_default()
+        ));
+    }
+    diagnostic = at(
+        diagnostic,
+        found.into_iter().find(|places| !places.is_empty()).unwrap_or_default(),
+    );
+    match missing.iter().find_map(lacking::instead) {
+        Some(instead) => diagnostic.with_hint(instead),
+        None => diagnostic.with_hint("a newer BuildKit can: `luakit engines` lists the engines that there are"),
+    }
+}
+
 /// A step that failed: where the script asked for it, how it got there, and the last of its output.
-fn step_diagnostic(step: &StepFailure, definitions: &[Definition]) -> Diagnostic {
+fn step_diagnostic(step: &StepFailure, definitions: &[Definition], locals: &Locals) -> Diagnostic {
     let name = step.name.as_deref().unwrap_or("a step");
-    let message = match step.exit_code {
-        Some(code) => format!("`{name}` failed with exit code {code}"),
-        None => format!("`{name}` failed: {}", step.message),
+    let told = match step.exit_code {
+        Some(_) => None,
+        None => missing(step, definitions, locals).or_else(|| changed_file(step, definitions)),
+    };
+    let (message, hint) = match (step.exit_code, told) {
+        (_, Some(Told { message, hint })) => (message, hint),
+        (Some(code), None) => (format!("`{name}` failed with exit code {code}"), None),
+        (None, None) => (format!("`{name}` failed: {}", step.message), None),
     };
     let mut diagnostic = Diagnostic::error("step-failed", message);
     let mut places = step
@@ -85,7 +138,29 @@ fn step_diagnostic(step: &StepFailure, definitions: &[Definition]) -> Diagnostic
         let lines: Vec<String> = step.log.iter().map(|line| clean_output(line)).collect();
         diagnostic = diagnostic.with_note(format!("its last output:\n{}", lines.join("\n")));
     }
-    with_gone_digest(diagnostic, &step.message)
+    match hint {
+        Some(hint) => diagnostic.with_hint(hint),
+        None => with_gone_digest(diagnostic, &step.message),
+    }
+}
+
+/// A download that isn't what it is known to be: what is wrong with it, and what to do if that is meant.
+fn changed_file(step: &StepFailure, definitions: &[Definition]) -> Option<Told> {
+    let digest = step.vertex.as_deref()?;
+    let mut urls = definitions
+        .iter()
+        .filter_map(|definition| definition.source_identifier(digest));
+    let url = urls.next().filter(|url| url.starts_with("http"))?;
+    let (actual, expected) = step.message.split_once("digest mismatch ")?.1.split_once(": ")?;
+    let message = format!("`{url}` is another file than expected: its digest is {actual}, and {expected} is expected");
+    let hint = format!(
+        "if the file may have changed: `luakit lock --update {url}` pins it as it is now; a `checksum` in the script is \
+         the script's to change"
+    );
+    Some(Told {
+        message,
+        hint: Some(hint),
+    })
 }
 
 /// Adds where it is, innermost call first.

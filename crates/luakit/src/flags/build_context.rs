@@ -21,6 +21,8 @@ pub(crate) enum ClientContext {
     Dir(PathBuf),
     /// What isn't, or a layout, whose store is a directory.
     Other(ContextValue),
+    /// A target of the script itself.
+    Target(String),
 }
 
 /// Reads one context.
@@ -43,16 +45,17 @@ fn parse_value(value: &str) -> Result<ClientContext, String> {
         return Ok(ClientContext::Other(other));
     }
     if let Some(target) = value.strip_prefix("target:") {
-        return Err(format!(
-            "`target:{target}` is another target's result, and a script has that in a variable: use its state there"
-        ));
+        if target.is_empty() {
+            return Err("it must be target:NAME".to_owned());
+        }
+        return Ok(ClientContext::Target(target.to_owned()));
     }
     if let Some(scheme) = ["input:", "local:"].iter().find(|scheme| value.starts_with(**scheme)) {
         return Err(format!("`{scheme}` is for frontends: name the directory itself"));
     }
     if let Some((scheme, _)) = value.split_once("://") {
         return Err(format!(
-            "unknown scheme `{scheme}://`: it must be a directory, docker-image://, oci-layout:// or a git or http URL"
+            "unknown scheme `{scheme}://`: it must be a directory, docker-image://, oci-layout://, target: or a git or http URL"
         ));
     }
     Ok(ClientContext::Dir(value.into()))
@@ -70,6 +73,7 @@ mod tests {
                 format!("git {} {:?} {:?}", git.url, git.reference, git.subdir)
             }
             ClientContext::Other(other) => format!("{other:?}"),
+            ClientContext::Target(target) => format!("target {target}"),
         }
     }
 
@@ -126,9 +130,9 @@ mod tests {
         base=docker-image://Bad -> repository name `library/Bad` must be lowercase
         base=oci-layout:// -> it must be oci-layout://PATH[:TAG][@DIGEST]
         base=oci-layout://out@sha256:1 -> `sha256:1` is not a digest: it must be `sha256:` and 64 lower-case hex digits
-        base=target:other -> `target:other` is another target's result, and a script has that in a variable: use its state there
+        base=target:other -> base target other
         base=input:x -> `input:` is for frontends: name the directory itself
-        base=ftp://x -> unknown scheme `ftp://`: it must be a directory, docker-image://, oci-layout:// or a git or http URL
+        base=ftp://x -> unknown scheme `ftp://`: it must be a directory, docker-image://, oci-layout://, target: or a git or http URL
         src=https://me:secret@example.com/x -> a user in a URL would be in the build's definition: leave it out
         src=https://me:secret@example.com/x.git -> a user in a URL would be in the build's definition: give `--secret id=GIT_AUTH_TOKEN`
         "#);

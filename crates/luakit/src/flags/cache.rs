@@ -155,6 +155,10 @@ mod tests {
             "ref=x",
             "type=registry,ref=x,ref=y",
             "type=gha,token=abc,def",
+            "type=gha,token=abc,def=",
+            r#"type=gha,token=abc"def"#,
+            r#"type=gha,"token=abc"def"#,
+            r#"type=gha,"token=abc"#,
             "",
         ] {
             lines.push(format!("to {text}: {}", shown(Way::To, text)));
@@ -184,6 +188,10 @@ mod tests {
         to ref=x: it has no `type`, as in `type=registry,ref=NAME`
         to type=registry,ref=x,ref=y: `ref` is there twice
         to type=gha,token=abc,def: a field of it is not KEY=VALUE
+        to type=gha,token=abc,def=: it has a key that a cache of `type=gha` doesn't take
+        to type=gha,token=abc"def: field 2 has a quote inside: quotes go around the whole field, as in `"KEY=a,b"`
+        to type=gha,"token=abc"def: field 2 is in quotes, and no comma follows it
+        to type=gha,"token=abc: field 2 begins with a quote that is never closed
         to : it is empty
         from type=local,src=cache,tag=main: local {"src": "cache", "tag": "main"}
         from type=local,dest=cache: unknown key `dest` for a cache of `type=local`; did you mean `digest`?

@@ -82,13 +82,21 @@ fn known(way: Way, kind: &str) -> impl Iterator<Item = &'static (&'static str, F
     common.iter().chain(of_kind.into_iter().flatten())
 }
 
+/// Whether what looks like a key may be the rest of a secret that has a comma in it.
+fn takes_secrets(kind: &str) -> bool {
+    matches!(kind, "gha" | "s3" | "azblob")
+}
+
 /// Checks a key, and its value, which is given back as BuildKit has it. Errors say nothing of values that may be
 /// secret: those are text of any form.
 pub(super) fn check(way: Way, kind: &str, key: &str, value: &str) -> Result<String, String> {
     let Some((_, form)) = known(way, kind).find(|(name, _)| *name == key) else {
         let near = nearest(key, known(way, kind).map(|(name, _)| *name));
-        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        return Err(format!("unknown key `{key}` for a cache of `type={kind}`{near}"));
+        return Err(match near {
+            Some(near) => format!("unknown key `{key}` for a cache of `type={kind}`; did you mean `{near}`?"),
+            None if takes_secrets(kind) => format!("it has a key that a cache of `type={kind}` doesn't take"),
+            None => format!("unknown key `{key}` for a cache of `type={kind}`"),
+        });
     };
     form.check(key, value)
 }

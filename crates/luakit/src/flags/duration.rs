@@ -18,7 +18,8 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = number.parse().map_err(|_| wrong())?;
     match Duration::try_from_secs_f64(number * scale) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
+        Ok(duration) if duration.is_zero() => Err("it must be more than nothing".to_owned()),
+        Ok(duration) => Ok(duration),
         _ => Err(wrong()),
     }
 }
@@ -32,7 +33,8 @@ mod tests {
         assert_eq!(parse("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(parse("1.5"), Ok(Duration::from_millis(1500)));
         assert_eq!(parse("2m"), Ok(Duration::from_secs(120)));
-        assert!(parse("0s").is_err());
+        assert_eq!(parse("0"), Err("it must be more than nothing".to_owned()));
+        assert_eq!(parse("0s"), parse("0"));
         assert!(parse("soon").is_err());
     }
 }

@@ -2,6 +2,7 @@
 //! value looks like, and the keys of annotations.
 
 use luakit_diagnostic::nearest;
+use luakit_frontend::values::parse_bool;
 use luakit_llb::Platform;
 
 use super::output::Kind;
@@ -89,10 +90,11 @@ impl Form {
     pub(super) fn check(self, key: &str, value: &str) -> Result<String, String> {
         match self {
             Self::Text => Ok(value.to_owned()),
-            Self::Bool => match value {
-                "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok("true".to_owned()),
-                "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok("false".to_owned()),
-                _ => Err(format!("`{key}={value}` must be `true` or `false`")),
+            // A key without a value is on.
+            Self::Bool if value.is_empty() => Ok("true".to_owned()),
+            Self::Bool => match parse_bool(value) {
+                Some(yes) => Ok(yes.to_string()),
+                None => Err(format!("`{key}={value}` must be `true` or `false`")),
             },
             Self::Integer => match value.parse::<i64>() {
                 Ok(_) => Ok(value.to_owned()),

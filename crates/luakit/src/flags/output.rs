@@ -275,7 +275,7 @@ mod tests {
         type=registry,push=false: `type=registry` pushes, and has no `push=false`
         type=cacheonly: CacheOnly None {}
         type=cacheonly,dest=x: `type=cacheonly` has no `dest`
-        type=image,name="a,b": `name="a` has a quote inside: quotes go around the whole field, as in `"KEY=a,b"`
+        type=image,name="a,b": field 2 has a quote inside: quotes go around the whole field, as in `"KEY=a,b"`
         out: it has no `type`; did you mean `type=local,dest=out`?
         -: it has no `type`; did you mean `type=tar,dest=-`?
         oci: it has no `type`; did you mean `type=oci`?

@@ -1,9 +1,11 @@
-//! `--ssh default|ID[=SOCKET|KEY[,KEY]]`: an SSH agent that steps may use, as docker buildx writes it
-//! (<https://docs.docker.com/reference/cli/docker/buildx/build/#ssh>).
+//! `--ssh default|ID[=SOCKET[,raw=true]|KEY[,KEY]]`: an SSH agent that steps may use, as docker buildx writes it
+//! (<https://docs.docker.com/reference/cli/docker/buildx/build/#ssh>), and `buildctl build`
+//! (`cmd/buildctl/build/ssh.go` of <https://github.com/moby/buildkit>), which has `raw`.
 
 use std::path::{Path, PathBuf};
 
 use luakit_buildkit::SshSource;
+use luakit_frontend::values::parse_bool;
 
 use crate::failure::Failure;
 
@@ -13,14 +15,21 @@ pub(crate) struct SshSpec {
     pub(crate) id: String,
     /// A socket or keys; nothing is the caller's agent.
     pub(crate) paths: Vec<PathBuf>,
+    /// Whether the socket is passed on as it is, agent or not.
+    pub(crate) raw: bool,
 }
 
 /// Reads one `--ssh`.
 pub(crate) fn parse(text: &str) -> Result<SshSpec, String> {
-    let (id, paths) = match text.split_once('=') {
+    let (id, mut paths) = match text.split_once('=') {
         Some((id, paths)) => (id, paths.split(',').collect()),
         None => (text, Vec::new()),
     };
+    let mut raw = false;
+    if let Some(word) = paths.last().and_then(|last| last.strip_prefix("raw=")) {
+        raw = parse_bool(word).ok_or_else(|| format!("`raw={word}` must be `true` or `false`"))?;
+        paths.pop();
+    }
     if id.is_empty() {
         return Err("it has no name: `default`, or ID=KEY".to_owned());
     }
@@ -35,6 +44,7 @@ pub(crate) fn parse(text: &str) -> Result<SshSpec, String> {
     Ok(SshSpec {
         id: id.to_owned(),
         paths: paths.into_iter().map(PathBuf::from).collect(),
+        raw,
     })
 }
 
@@ -52,7 +62,7 @@ impl SshSpec {
                 );
             }
         };
-        SshSource::from_paths(&self.id, paths, false).map_err(|e| Failure::usage(e.to_string()))
+        SshSource::from_paths(&self.id, paths, self.raw).map_err(|e| Failure::usage(e.to_string()))
     }
 }
 
@@ -66,6 +76,8 @@ mod tests {
             "default",
             "default=/run/agent.sock",
             "deploy=a,b",
+            "socket=/run/any.sock,raw=true",
+            "socket=/run/any.sock,raw=perhaps",
             "",
             "=a",
             "deploy=",
@@ -73,13 +85,20 @@ mod tests {
             "~/.ssh/id_ed25519",
         ];
         let said = texts.map(|text| match parse(text) {
-            Ok(spec) => format!("{text} -> {} {:?}", spec.id, spec.paths),
+            Ok(spec) => format!(
+                "{text} -> {} {:?}{}",
+                spec.id,
+                spec.paths,
+                if spec.raw { " raw" } else { "" }
+            ),
             Err(error) => format!("{text} -> {error}"),
         });
         insta::assert_snapshot!(said.join("\n"), @r#"
         default -> default []
         default=/run/agent.sock -> default ["/run/agent.sock"]
         deploy=a,b -> deploy ["a", "b"]
+        socket=/run/any.sock,raw=true -> socket ["/run/any.sock"] raw
+        socket=/run/any.sock,raw=perhaps -> `raw=perhaps` must be `true` or `false`
          -> it has no name: `default`, or ID=KEY
         =a -> it has no name: `default`, or ID=KEY
         deploy= -> `deploy=` names no file after `=` or `,`

@@ -5,6 +5,7 @@ use luakit_llb::op::ResolveMode;
 
 /// What is done again.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Cache")]
 pub(super) struct CacheArgs {
     /// Run and copy everything again, cached or not
     #[arg(long, conflicts_with = "no_cache_filter")]

@@ -6,10 +6,10 @@ use crate::printer::Printer;
 
 /// Asks for the entitlements that are needed and not given, all at once, and adds them if the answer is yes.
 /// Without a terminal nobody is asked; what is missing then, or refused, the build says at its place.
-pub(crate) fn ask<'a>(needed: impl IntoIterator<Item = &'a str>, given: &mut Vec<String>, printer: &Printer) {
-    let missing: Vec<&str> = needed
+pub(crate) fn ask(needed: impl IntoIterator<Item = String>, given: &mut Vec<String>, printer: &Printer) {
+    let missing: Vec<String> = needed
         .into_iter()
-        .filter(|entitlement| !given.iter().any(|given| given == entitlement))
+        .filter(|entitlement| !given.contains(entitlement))
         .collect();
     if missing.is_empty() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return;
@@ -19,17 +19,17 @@ pub(crate) fn ask<'a>(needed: impl IntoIterator<Item = &'a str>, given: &mut Vec
     }
     let mut answer = String::new();
     if std::io::stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer) {
-        given.extend(missing.into_iter().map(str::to_owned));
+        given.extend(missing);
     }
 }
 
-fn question(missing: &[&str]) -> Vec<String> {
+fn question(missing: &[String]) -> Vec<String> {
     let mut lines = vec!["the build asks for more than builds may:".to_owned()];
     for entitlement in missing {
-        let what = match *entitlement {
+        let what = match entitlement.as_str() {
             "network.host" => "steps use the network of the engine's machine",
             "security.insecure" => "steps run with all privileges on the engine's machine",
-            _ => "steps use what is special to the engine's machine",
+            _ => "steps use this device of the engine's machine",
         };
         lines.push(format!("  {entitlement}: {what}"));
     }
@@ -52,11 +52,12 @@ mod tests {
 
     #[test]
     fn one_question_for_all() {
-        insta::assert_snapshot!(question(&["network.host", "security.insecure"]).join("\n"), @"
+        insta::assert_snapshot!(question(&["network.host", "security.insecure", "device=nvidia.com/gpu=all"].map(str::to_owned)).join("\n"), @"
         the build asks for more than builds may:
           network.host: steps use the network of the engine's machine
           security.insecure: steps run with all privileges on the engine's machine
-        allow it this time? [y/N] (`--allow network.host --allow security.insecure` doesn't ask)
+          device=nvidia.com/gpu=all: steps use this device of the engine's machine
+        allow it this time? [y/N] (`--allow network.host --allow security.insecure --allow device=nvidia.com/gpu=all` doesn't ask)
         ");
     }
 

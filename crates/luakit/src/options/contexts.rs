@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use luakit_buildkit::ContentStore;
 use luakit_buildkit::layout::{LATEST, Layout};
 use luakit_frontend::context_value::ContextValue;
-use luakit_frontend::ignore;
 use luakit_llb::{ImageDigest, Reference};
 use luakit_script::{NamedContext, NamedContexts};
 
 use crate::failure::{Failure, reason};
 use crate::flags::build_context::{self, ClientContext, ContextSpec};
+use crate::script::ignore_patterns;
 
 /// What takes the place of images and directories.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Inputs")]
 pub(super) struct ContextArgs {
     /// Build with VALUE where the script names the image or the local directory NAME: a directory,
-    /// `docker-image://REF`, `oci-layout://DIR[:TAG][@DIGEST]`, or the URL of a git repository or a file
+    /// `docker-image://REF`, `oci-layout://DIR[:TAG][@DIGEST]`, `target:NAME` of the same script, or the URL of a git
+    /// repository or a file
     #[arg(long, value_name = "NAME=VALUE", value_parser = build_context::parse)]
     build_context: Vec<ContextSpec>,
 }
@@ -35,8 +37,21 @@ impl ContextArgs {
     pub(super) fn read(&self) -> Result<Contexts, Failure> {
         let mut contexts = Contexts::default();
         for ContextSpec { name, value } in &self.build_context {
-            let context = contexts.context(name, value)?;
-            if contexts.named.insert(name.clone(), context).is_some() {
+            let again = contexts.named.names().any(|earlier| earlier == name);
+            match value {
+                ClientContext::Target(target) => {
+                    contexts.named.insert_target(name.clone(), target.clone());
+                }
+                ClientContext::Dir(dir) => {
+                    let context = contexts.directory(name, dir)?;
+                    contexts.named.insert(name.clone(), context);
+                }
+                ClientContext::Other(value) => {
+                    let context = contexts.other(name, value)?;
+                    contexts.named.insert(name.clone(), context);
+                }
+            }
+            if again {
                 return Err(Failure::usage(format!("`--build-context` gives `{name}` twice")));
             }
         }
@@ -45,25 +60,26 @@ impl ContextArgs {
 }
 
 impl Contexts {
-    fn context(&mut self, name: &str, value: &ClientContext) -> Result<NamedContext, Failure> {
+    fn directory(&mut self, name: &str, dir: &Path) -> Result<NamedContext, Failure> {
+        let exclude = ignore_file(name, dir)?;
+        self.locals.insert(name.to_owned(), dir.to_owned());
+        Ok(NamedContext::Local {
+            name: name.to_owned(),
+            exclude,
+            hint: None,
+            session: None,
+        })
+    }
+
+    fn other(&mut self, name: &str, value: &ContextValue) -> Result<NamedContext, Failure> {
         Ok(match value {
-            ClientContext::Dir(dir) => {
-                let exclude = ignore_file(name, dir)?;
-                self.locals.insert(name.to_owned(), dir.clone());
-                NamedContext::Local {
-                    name: name.to_owned(),
-                    exclude,
-                    hint: None,
-                    session: None,
-                }
-            }
-            ClientContext::Other(ContextValue::Image(reference)) => NamedContext::Image(reference.clone()),
-            ClientContext::Other(ContextValue::Scratch) => NamedContext::Scratch,
-            ClientContext::Other(ContextValue::OciLayout { store, tag, digest }) => {
+            ContextValue::Image(reference) => NamedContext::Image(reference.clone()),
+            ContextValue::Scratch => NamedContext::Scratch,
+            ContextValue::OciLayout { store, tag, digest } => {
                 self.layout(name, Path::new(store), tag.as_deref(), digest.as_ref())?
             }
-            ClientContext::Other(ContextValue::Git(source)) => NamedContext::Git(source.clone()),
-            ClientContext::Other(ContextValue::Http(url)) => NamedContext::Http(url.clone()),
+            ContextValue::Git(source) => NamedContext::Git(source.clone()),
+            ContextValue::Http(url) => NamedContext::Http(url.clone()),
         })
     }
 
@@ -93,6 +109,11 @@ impl Contexts {
             store: name.to_owned(),
             config: None,
         })
+    }
+
+    /// The layouts among them.
+    pub(crate) fn stores(&self) -> &BTreeMap<String, ContentStore> {
+        &self.stores
     }
 
     /// Adds the directories and layouts to those that the build offers.
@@ -127,7 +148,7 @@ fn ignore_file(name: &str, dir: &Path) -> Result<Vec<String>, Failure> {
     }
     let path = dir.join(".dockerignore");
     match std::fs::read(&path) {
-        Ok(text) => Ok(ignore::patterns(&text)),
+        Ok(text) => ignore_patterns(&path, &text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(e) => Err(wrong(&path, &reason(&e))),
     }

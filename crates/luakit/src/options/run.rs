@@ -15,6 +15,7 @@ const GATEWAY_LABEL: &str = "org.mobyproject.buildkit.worker.moby.host-gateway-i
 
 /// Options for runs that don't have them.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Runs")]
 pub(super) struct RunArgs {
     /// The network of runs that don't say theirs; `host` also allows the build to use it
     #[arg(long, value_name = "MODE")]
@@ -111,6 +112,7 @@ mod tests {
             id: "w".to_owned(),
             platforms: Vec::new(),
             labels: [(GATEWAY_LABEL.to_owned(), gateway.to_owned())].into(),
+            devices: Vec::new(),
         }
     }
 

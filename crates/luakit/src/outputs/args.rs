@@ -8,6 +8,7 @@ use luakit_buildkit::{CacheEntry, Export};
 use super::caches::{self, CacheEntries};
 use super::{Results, attests};
 use crate::engine::exports;
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::flags::annotation::Annotation;
 use crate::flags::attestation::{self, Attestation};
@@ -26,38 +27,38 @@ pub(crate) struct OutputArgs {
     #[arg(long)]
     load: bool,
     /// Set a label of the image; it counts rather than the script's
-    #[arg(long, value_name = "KEY=VALUE", value_parser = label::parse)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label::parse, help_heading = "Image")]
     label: Vec<(String, String)>,
     /// Annotate the image; WHERE is `manifest`, `index`, `manifest-descriptor` or `index-descriptor`, or several with
     /// commas, and `manifest[PLATFORM]` is one platform's [default: manifest]
-    #[arg(long, value_name = "[WHERE:]KEY=VALUE")]
+    #[arg(long, value_name = "[WHERE:]KEY=VALUE", help_heading = "Image")]
     annotation: Vec<Annotation>,
     /// Attest how the image came about, or what is in it: `type=provenance,mode=min|max`,
     /// `type=sbom,generator=IMAGE`; `disabled=true` attests nothing of that type
-    #[arg(long, value_name = "type=TYPE,…", value_parser = attestation::parse)]
+    #[arg(long, value_name = "type=TYPE,…", value_parser = attestation::parse, help_heading = "Image")]
     attest: Vec<Attestation>,
     /// Short for `--attest type=provenance`: `true`, `false` or what that takes, as `mode=max` [default:
     /// mode=min,inline-only=true, unless `BUILDX_NO_DEFAULT_ATTESTATIONS` is set]
-    #[arg(long, value_name = "VALUE", num_args = 0..=1, default_missing_value = "true", value_parser = attestation::provenance)]
+    #[arg(long, value_name = "VALUE", num_args = 0..=1, default_missing_value = "true", value_parser = attestation::provenance, help_heading = "Image")]
     provenance: Option<Attestation>,
     /// Short for `--attest type=sbom`: `true`, `false` or what that takes, as `generator=IMAGE`
-    #[arg(long, value_name = "VALUE", num_args = 0..=1, default_missing_value = "true", value_parser = attestation::sbom)]
+    #[arg(long, value_name = "VALUE", num_args = 0..=1, default_missing_value = "true", value_parser = attestation::sbom, help_heading = "Image")]
     sbom: Option<Attestation>,
     /// Take cached steps from there too: a reference, or `type=registry|local|gha|s3|azblob,…`
-    #[arg(long, value_name = "REF|SPEC")]
+    #[arg(long, value_name = "REF|SPEC", help_heading = "Cache")]
     cache_from: Vec<String>,
     /// Keep the build's cache there: a reference, or `type=registry|local|inline|gha|s3|azblob,…`; `mode=max` keeps that
     /// of all steps
-    #[arg(long, value_name = "REF|SPEC")]
+    #[arg(long, value_name = "REF|SPEC", help_heading = "Cache")]
     cache_to: Vec<String>,
     /// When the build has succeeded, write what the engine says of its results to FILE, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
     metadata_file: Option<PathBuf>,
     /// When the build has succeeded, write the image's id to FILE
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
     iidfile: Option<PathBuf>,
     /// Show no progress; when the build has succeeded, print the image's id
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Messages")]
     pub(crate) quiet: bool,
 }
 
@@ -125,7 +126,7 @@ impl OutputArgs {
 
     /// Where cache comes from and goes, with what the environment adds. A cache of GitHub's is left out where there is no
     /// GitHub, as with docker buildx.
-    pub(crate) fn caches(&self, printer: &Printer) -> Result<CacheEntries, Failure> {
+    pub(crate) fn caches(&self, environment: &Environment, printer: &Printer) -> Result<CacheEntries, Failure> {
         let whole = |flag: &str, mut entries: Vec<CacheEntry>| {
             entries.retain(|entry| {
                 let lack = cache::lacks(entry);
@@ -138,15 +139,20 @@ impl OutputArgs {
             entries
         };
         let (from, to) = ("--cache-from", "--cache-to");
-        Ok(CacheEntries {
+        let entries = CacheEntries {
             imports: whole(from, caches::read(from, Way::From, &self.cache_from)?),
             exports: whole(to, caches::read(to, Way::To, &self.cache_to)?),
-        })
+        };
+        for (flag, entries) in [(from, &entries.imports), (to, &entries.exports)] {
+            caches::warn_without_credentials(flag, entries, environment.aws_profile.as_deref(), printer);
+        }
+        caches::warn_missing(from, &entries, printer);
+        Ok(entries)
     }
 
     /// The files that are written at the end.
     pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
-        Results::open(
+        Results::new(
             self.metadata_file.as_deref(),
             self.iidfile.as_deref(),
             self.quiet,

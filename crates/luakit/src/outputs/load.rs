@@ -3,19 +3,24 @@
 //! Docker with containerd's store reads image layouts, which hold several platforms and attestations; the older one
 //! reads what `docker save` writes. docker buildx chooses in the same way.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 
-use luakit_buildkit::endpoint::{LoadError, pipe};
-use luakit_buildkit::{Archive, Engine, Export, ExportKind, FileOutput};
+use luakit_buildkit::DockerHost;
+use luakit_buildkit::endpoint::pipe;
+use luakit_buildkit::progress::Event;
+use luakit_buildkit::{Archive, CancellationToken, Engine, Export, ExportKind, FileOutput};
 use luakit_diagnostic::Diagnostic;
+use tokio::io::AsyncRead;
 
+use super::import::Import;
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::flags::output::Spec;
 
 /// An image on its way into Docker.
 pub(crate) struct Loading {
-    work: Pin<Box<dyn Future<Output = Result<(), LoadError>> + Send>>,
+    docker: DockerHost,
+    archive: Box<dyn AsyncRead + Send + Unpin>,
     /// Whether that Docker knows images by the digests of manifests.
     pub(crate) by_digest: bool,
 }
@@ -57,30 +62,58 @@ pub(crate) async fn loading(
     };
     let kind = if by_digest { Archive::Oci } else { Archive::Docker };
     export.kind = ExportKind::Archive(kind, output);
-    let work = async move { docker.load(archive, |_| {}).await.map(drop) };
     Ok(Some(Loading {
-        work: Box::pin(work),
+        docker,
+        archive: Box::new(archive),
         by_digest,
     }))
 }
 
+/// Why a build that loads an image fails.
+pub(crate) enum Unloaded<E> {
+    /// The build did.
+    Build(E),
+    /// The image isn't loaded.
+    Load(Failure),
+}
+
 impl Loading {
-    /// Runs a build together with loading what it sends. Of both, the build's failure says more.
-    pub(crate) async fn beside<T>(self, build: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    /// Runs a build together with loading what it sends, of which `observer` hears. Of both, the build's failure says
+    /// more. The token, which the build has too, ends the loading.
+    pub(crate) async fn beside<T, E>(
+        self,
+        build: impl Future<Output = Result<T, E>>,
+        cancel: &CancellationToken,
+        observer: impl FnMut(Event) + Send,
+    ) -> Result<T, Unloaded<E>> {
         let mut build = pin!(build);
-        let mut work = self.work;
+        let import = Import::new(observer);
+        let mut work = pin!(async {
+            let loaded = self.docker.load(self.archive, |event| import.hear(event)).await;
+            let loaded = loaded.map(drop).map_err(|e| failed(e.to_string()));
+            import.end(loaded.as_ref().err());
+            loaded.map_err(Unloaded::Load)
+        });
         tokio::select! {
             built = &mut build => {
-                let built = built?;
-                work.await.map_err(|e| failed(e.to_string()))?;
+                let built = built.map_err(Unloaded::Build)?;
+                import.begin();
+                tokio::select! {
+                    loaded = &mut work => loaded?,
+                    () = cancel.cancelled() => {
+                        let failure = failed("loading the image was canceled".to_owned());
+                        import.end(Some(&failure));
+                        return Err(Unloaded::Load(failure));
+                    }
+                }
                 Ok(built)
             }
             loaded = &mut work => {
                 // Docker may answer before the engine has said that all is done; or refuse what it gets, and the
                 // build then fails for want of a reader.
                 let built = build.await;
-                loaded.map_err(|e| failed(e.to_string()))?;
-                built
+                loaded?;
+                built.map_err(Unloaded::Build)
             }
         }
     }

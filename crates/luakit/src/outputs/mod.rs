@@ -8,11 +8,14 @@
 mod args;
 mod attests;
 mod caches;
+mod import;
 mod load;
 mod results;
 mod solve_args;
 
 pub(crate) use args::OutputArgs;
-pub(crate) use load::loading;
+pub(crate) use attests::Wanted;
+pub(crate) use caches::CacheEntries;
+pub(crate) use load::{Loading, Unloaded, loading};
 pub(crate) use results::Results;
 pub(crate) use solve_args::SolveArgs;

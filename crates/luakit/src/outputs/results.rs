@@ -1,28 +1,38 @@
 //! What is told of a build that has succeeded: `--metadata-file`, `--iidfile` and `--quiet`, as docker buildx has them
 //! (`commands/build.go` of <https://github.com/docker/buildx>).
 //!
-//! Files are opened before the build, so that one that can't be written starts none, and appear when it has succeeded.
+//! Files are opened when the build is about to begin, so that one that can't be written starts none, and not before:
+//! from then on signals are heeded, and what is half made is removed. They appear when the build has succeeded.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use luakit_buildkit::{BuildResponse, OutputFile};
+use luakit_buildkit::{BuildResponse, Export, OutputFile};
 
+use crate::engine::exports;
 use crate::failure::Failure;
 use crate::flags::output::{Kind, Spec};
 use crate::printer::Printer;
 
-/// What is written at a build's end.
+/// What is to be written at a build's end.
 #[derive(Debug)]
 pub(crate) struct Results {
+    metadata: Option<PathBuf>,
+    id: Option<PathBuf>,
+    quiet: bool,
+}
+
+/// The same, with its files open.
+#[derive(Debug)]
+pub(crate) struct OpenResults {
     metadata: Option<(PathBuf, OutputFile)>,
     id: Option<(PathBuf, OutputFile)>,
     quiet: bool,
 }
 
 impl Results {
-    /// Opens the files.
-    pub(super) fn open(
+    /// Refuses what doesn't go together.
+    pub(super) fn new(
         metadata: Option<&Path>,
         id: Option<&Path>,
         quiet: bool,
@@ -45,22 +55,48 @@ impl Results {
             return Err(Failure::usage("`--iidfile` and `--metadata-file` name the same file"));
         }
         Ok(Self {
-            metadata: metadata.map(open).transpose()?,
-            id: id.map(open).transpose()?,
+            metadata: metadata.map(Path::to_owned),
+            id: id.map(Path::to_owned),
             quiet,
         })
     }
 
-    /// Removes the id of an earlier build, which a script would take for this one's if it fails.
-    pub(crate) fn forget_earlier(&self) -> Result<(), Failure> {
-        let Some((path, _)) = &self.id else {
+    /// Refuses to tell of a build that is divided among nodes as of one: only a push joins its results.
+    pub(crate) fn check_divided(&self, exports: &[Export]) -> Result<(), Failure> {
+        if exports.iter().any(exports::is_pushed) {
+            return Ok(());
+        }
+        let asked = [
+            (self.id.is_some(), "--iidfile"),
+            (self.metadata.is_some(), "--metadata-file"),
+            (self.quiet && exports.iter().any(exports::is_image), "--quiet"),
+        ];
+        let Some((_, flag)) = asked.into_iter().find(|(asked, _)| *asked) else {
             return Ok(());
         };
-        let regular = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-        match std::fs::remove_file(path) {
-            Err(error) if regular => Err(Failure::write(&format!("`{}`", path.display()), &error)),
-            _ => Ok(()),
-        }
+        Err(Failure::usage(format!(
+            "`{flag}` tells of one result, and this build is divided among several nodes, each with its own"
+        ))
+        .hint("push the image, which joins them, or build each `--platform` by itself"))
+    }
+
+    /// Opens the files, and removes the id of an earlier build, which a script would take for this one's if it fails.
+    pub(crate) fn open(&self) -> Result<OpenResults, Failure> {
+        let opened = OpenResults {
+            metadata: self.metadata.as_deref().map(open).transpose()?,
+            id: self.id.as_deref().map(open).transpose()?,
+            quiet: self.quiet,
+        };
+        self.id.as_deref().map(forget).transpose()?;
+        Ok(opened)
+    }
+}
+
+impl OpenResults {
+    /// The files, and what they are until they are whole.
+    pub(crate) fn places(&self) -> Vec<PathBuf> {
+        let files = self.metadata.iter().chain(&self.id);
+        files.flat_map(|(_, file)| file.places()).collect()
     }
 
     /// Writes what `response` says; of the image's ids, that of a store that goes by the digests of manifests, or of
@@ -80,9 +116,17 @@ impl Results {
     }
 }
 
+fn forget(path: &Path) -> Result<(), Failure> {
+    let regular = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    match std::fs::remove_file(path) {
+        Err(error) if regular => Err(Failure::write(&format!("`{}`", path.display()), &error)),
+        _ => Ok(()),
+    }
+}
+
 fn open(path: &Path) -> Result<(PathBuf, OutputFile), Failure> {
     let file = OutputFile::create(path);
-    let file = file.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
+    let file = file.map_err(|e| Failure::unwritable(path, &e))?;
     Ok((path.to_owned(), file))
 }
 

@@ -1,17 +1,21 @@
-//! The flags of `luakit solve` that are `buildctl build`'s: what of them means something to a definition. The others
-//! are known, and refused with the reason.
+//! The flags of `luakit solve` that are `buildctl build`'s (`cmd/buildctl/build.go` of
+//! <https://github.com/moby/buildkit>): what of them means something to a definition and a client of today. The others are
+//! known, and refused with the reason.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use luakit_buildkit::CacheEntry;
+use luakit_buildkit::{CacheEntry, real_path};
 
 use super::Results;
 use super::caches::{self, CacheEntries};
+use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::flags::attestation;
 use crate::flags::cache::{self, Way};
 use crate::flags::output::Spec;
+use crate::output_file;
+use crate::printer::Printer;
 
 /// The time that images get, which the engine itself reads.
 const EPOCH: &str = "build-arg:SOURCE_DATE_EPOCH";
@@ -20,24 +24,43 @@ const EPOCH: &str = "build-arg:SOURCE_DATE_EPOCH";
 #[derive(Debug, clap::Args)]
 pub(crate) struct SolveArgs {
     /// Keep the build's cache there: `type=registry|local|inline|gha|s3|azblob,…`, or a reference
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Cache")]
     export_cache: Vec<String>,
     /// Take cached steps from there too: `type=registry|local|gha|s3|azblob,…`, or a reference
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", help_heading = "Cache")]
     import_cache: Vec<String>,
     /// When the build has succeeded, write what the engine says of its results to FILE, as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
     metadata_file: Option<PathBuf>,
     /// Tell the engine `attest:provenance=…`, `attest:sbom=…` or `build-arg:SOURCE_DATE_EPOCH=SECONDS`; other options are
     /// for frontends
     #[arg(long, value_name = "KEY=VALUE", value_parser = option)]
     opt: Vec<(String, String)>,
+    /// When the build has ended, write the id that the engine knows it by to FILE
+    #[arg(long, value_name = "FILE", help_heading = "Results")]
+    ref_file: Option<PathBuf>,
+    #[command(flatten)]
+    refused: Refused,
+}
+
+/// Flags of `buildctl build` that nothing here listens to.
+#[derive(Debug, clap::Args)]
+struct Refused {
     /// Refused: a definition needs no frontend
     #[arg(long, value_name = "NAME", hide = true)]
     frontend: Option<String>,
     /// Refused: see `--registry-config`
     #[arg(long, value_name = "SPEC", hide = true)]
-    registry_auth_tlscontext: Option<String>,
+    registry_auth_tlscontext: Vec<String>,
+    /// Refused: see `--progress=rawjson`
+    #[arg(long, value_name = "FILE", hide = true)]
+    trace: Option<String>,
+    /// Refused: see `--progress=rawjson`
+    #[arg(long, value_name = "FILE", hide = true)]
+    debug_json_cache_metrics: Option<String>,
+    /// Refused: engines' proxies are not asked for
+    #[arg(long, hide = true)]
+    proxy_network: bool,
 }
 
 /// Reads `--opt`: what the engine itself listens to, whoever is the frontend (`control/control.go` of
@@ -71,17 +94,55 @@ fn check_attestation(kind: &str, value: &str) -> Result<(), String> {
 impl SolveArgs {
     /// Refuses what can't mean anything here.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        if let Some(frontend) = &self.frontend {
+        let refused = &self.refused;
+        if let Some(frontend) = &refused.frontend {
             return Err(Failure::usage(format!(
                 "`--frontend {frontend}`: `solve` builds a definition, which has been through its frontend"
             ))
             .hint("`luakit build` builds scripts; `docker build` and `buildctl build` run frontends"));
         }
-        if self.registry_auth_tlscontext.is_some() {
-            return Err(Failure::usage("`--registry-auth-tlscontext` is not offered")
-                .hint("`--registry-config FILE` says which certificates are for which registry"));
+        let stream = "`--progress=rawjson 2>FILE` writes the same status stream, with what was cached in it";
+        let others = [
+            (
+                !refused.registry_auth_tlscontext.is_empty(),
+                "--registry-auth-tlscontext",
+                "`--registry-config FILE` says which certificates are for which registry",
+            ),
+            (refused.trace.is_some(), "--trace", stream),
+            (
+                refused.debug_json_cache_metrics.is_some(),
+                "--debug-json-cache-metrics",
+                stream,
+            ),
+            (
+                refused.proxy_network,
+                "--proxy-network",
+                "the engine's own configuration (`buildkitd.toml`) says what its steps may reach",
+            ),
+        ];
+        match others.into_iter().find(|(given, ..)| *given) {
+            Some((_, flag, instead)) => Err(Failure::usage(format!("`{flag}` is not offered")).hint(instead)),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Writes the id of a build that has ended, well or not.
+    pub(crate) fn write_reference(&self, id: &str) -> Result<(), Failure> {
+        match &self.ref_file {
+            Some(file) => output_file::write(file, id.as_bytes()),
+            None => Ok(()),
+        }
+    }
+
+    /// The file of [`SolveArgs::write_reference`], which is none of the build's input.
+    pub(crate) fn reference_place(&self) -> Option<PathBuf> {
+        self.ref_file.as_deref().map(real_path)
+    }
+
+    /// The time that is given for the result: of several, the last.
+    pub(crate) fn epoch(&self) -> Option<&str> {
+        let mut given = self.opt.iter().rev();
+        given.find(|(key, _)| key == EPOCH).map(|(_, value)| value.as_str())
     }
 
     /// What the engine is told.
@@ -90,20 +151,26 @@ impl SolveArgs {
     }
 
     /// Where cache comes from and goes, with what the environment adds.
-    pub(crate) fn caches(&self) -> Result<CacheEntries, Failure> {
-        let imports = caches::read("--import-cache", Way::From, &self.import_cache)?;
-        let exports = caches::read("--export-cache", Way::To, &self.export_cache)?;
+    pub(crate) fn caches(&self, environment: &Environment, printer: &Printer) -> Result<CacheEntries, Failure> {
+        let (from, to) = ("--import-cache", "--export-cache");
+        let imports = caches::read(from, Way::From, &self.import_cache)?;
+        let exports = caches::read(to, Way::To, &self.export_cache)?;
         let whole = |entry: &CacheEntry| match cache::lacks(entry) {
             Some(lack) => Err(Failure::usage(format!("a cache of `type=gha` has no {lack}"))),
             None => Ok(()),
         };
         imports.iter().chain(&exports).try_for_each(whole)?;
-        Ok(CacheEntries { imports, exports })
+        for (flag, entries) in [(from, &imports), (to, &exports)] {
+            caches::warn_without_credentials(flag, entries, environment.aws_profile.as_deref(), printer);
+        }
+        let entries = CacheEntries { imports, exports };
+        caches::warn_missing(from, &entries, printer);
+        Ok(entries)
     }
 
     /// The file that is written at the end.
     pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
-        Results::open(self.metadata_file.as_deref(), None, false, specs)
+        Results::new(self.metadata_file.as_deref(), None, false, specs)
     }
 }
 

@@ -50,10 +50,9 @@ impl Printer {
         std::io::stdout().is_terminal()
     }
 
-    /// Whether stderr is a terminal that can be drawn on.
-    pub(crate) fn can_draw(&self) -> bool {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        std::io::stderr().is_terminal() && !dumb
+    /// Whether stderr is a terminal.
+    pub(crate) fn stderr_is_terminal(&self) -> bool {
+        std::io::stderr().is_terminal()
     }
 
     /// Leaves warnings out from now on: stderr is for errors alone, and for what a program reads.

@@ -13,6 +13,7 @@ const LOG_LINES: usize = 6;
 
 /// How the build is shown.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Messages")]
 pub(crate) struct ProgressArgs {
     /// How the build is shown on stderr: `tty` draws the steps, `plain` prints all that happens, `rawjson` is
     /// BuildKit's status stream, `quiet` is errors alone; `auto` is what `BUILDKIT_PROGRESS` says, else `tty` on a
@@ -54,10 +55,11 @@ impl ProgressArgs {
                     .hint(format!("it is one of {}", names.join(", ")))
             })?;
         }
+        let can_draw = printer.stderr_is_terminal() && !environment.dumb_terminal;
         let mode = match mode {
-            Mode::Auto if printer.can_draw() => Mode::Tty,
+            Mode::Auto if can_draw => Mode::Tty,
             Mode::Auto => Mode::Plain,
-            Mode::Tty if !printer.can_draw() => {
+            Mode::Tty if !can_draw => {
                 return Err(Failure::usage("progress mode `tty` needs a terminal on stderr")
                     .hint("`--progress=plain` needs none"));
             }

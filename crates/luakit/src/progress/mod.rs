@@ -1,7 +1,7 @@
 //! How a build is shown while it runs, and how the user stops it.
 //!
 //! [`ProgressArgs`] and the environment choose a [`Mode`]; [`show()`] runs a build, feeds what the engine says to a
-//! [`Display`], and lets Ctrl-C cancel it. What a build's state is, and how `plain` and `rawjson` say it, is
+//! [`Display`], and lets Ctrl-C, and other [`signals`], cancel it. What a build's state is, and how `plain` and `rawjson` say it, is
 //! `luakit_buildkit::progress`'s; the terminal's display is here: [`frame`] decides what its lines are, the printer
 //! draws them.
 
@@ -13,6 +13,7 @@ mod line;
 mod palette;
 mod places;
 mod show;
+mod signals;
 mod tty;
 
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ pub(crate) use clean::output as clean_output;
 use palette::Palette;
 pub(crate) use places::Places;
 pub(crate) use show::show;
+pub(crate) use signals::Signal;
 use tty::Tty;
 
 /// The time between two drawings, and between two looks at the clock.

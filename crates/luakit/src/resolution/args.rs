@@ -1,13 +1,15 @@
 //! How references are resolved: the flags of it, and the pins that come of it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use luakit_buildkit::ContentStore;
 use luakit_frontend::resolve::{Network, complete, platform_warnings};
 use luakit_frontend::{Plan, References, lock};
 use luakit_llb::Pins;
 
-use super::{LockFile, RegistryArgs};
+use super::{LockFile, RegistryArgs, layouts};
 use crate::environment::Environment;
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
@@ -16,6 +18,7 @@ use crate::script::ScriptArgs;
 
 /// How references are resolved.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Images and the lock file")]
 pub(crate) struct ResolutionArgs {
     /// The lock file [default: luakit.lock beside the script]
     #[arg(long, value_name = "FILE")]
@@ -38,12 +41,20 @@ enum Resolve {
 }
 
 impl ResolutionArgs {
-    /// What the references of a plan mean where an engine looks up what the lock file doesn't pin.
-    pub(crate) fn references(&self, script: &ScriptArgs, plan: &Plan) -> Result<References, Failure> {
+    /// What the references of a plan mean where an engine looks up what the lock file doesn't pin. `stores` are the
+    /// layouts that the build offers.
+    pub(crate) fn references(
+        &self,
+        script: &ScriptArgs,
+        plan: &Plan,
+        stores: &BTreeMap<String, ContentStore>,
+    ) -> Result<References, Failure> {
         if self.resolve == Resolve::Never {
             return Ok(References::AsWritten);
         }
-        Ok(References::Resolved(self.lock_file(script, plan)?))
+        let mut pins = self.lock_file(script, plan)?;
+        layouts::note(plan, stores, &mut pins)?;
+        Ok(References::Resolved(pins))
     }
 
     /// What the lock file pins, which must be all of the plan if it is to be `locked`.
@@ -56,11 +67,12 @@ impl ResolutionArgs {
         Ok(locked)
     }
 
-    /// What the references of a plan mean.
+    /// What the references of a plan mean. `stores` are the layouts that are known.
     pub(crate) fn pins(
         &self,
         script: &ScriptArgs,
         plan: &Plan,
+        stores: &BTreeMap<String, ContentStore>,
         environment: &Environment,
         printer: &Printer,
     ) -> Result<Pins, Failure> {
@@ -80,6 +92,7 @@ impl ResolutionArgs {
             let completed = block_on(complete(pins, &locked, &reached, &registry, parallel))?;
             pins = completed.map_err(|e| Failure::several(Kind::Build, plan.unresolved(&e)))?;
         }
+        layouts::note(plan, stores, &mut pins)?;
         for warning in platform_warnings(&pins) {
             printer.diagnostic(&warning);
         }

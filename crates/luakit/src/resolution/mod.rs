@@ -2,6 +2,7 @@
 
 mod args;
 mod document;
+mod layouts;
 mod lock_file;
 mod registries;
 

@@ -11,6 +11,7 @@ use crate::failure::{Failure, Kind};
 
 /// How registries are reached.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Images and the lock file")]
 pub(crate) struct RegistryArgs {
     /// Mirrors, certificates and plain-http registries [default: luakit/registries.toml in the user's
     /// configuration]

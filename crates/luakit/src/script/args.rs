@@ -36,16 +36,16 @@ pub(crate) struct ScriptArgs {
         value_name = "NAME[=VALUE]",
         value_parser = build_arg::parse
     )]
-    arg: Vec<(String, Option<String>)>,
-    /// Platforms, separated by commas: a build takes several, a definition or a graph holds one [default: the script's
-    /// own, else the engine's, else linux/amd64]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = platform::parse)]
-    pub(crate) platform: Vec<Platform>,
+    pub(super) arg: Vec<(String, Option<String>)>,
+    /// Platforms, separated by commas: a build takes several, a definition or a graph holds one; `local` is the engine's
+    /// [default: the script's own, else the engine's, else linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = platform::wanted)]
+    pub(super) platform: Vec<platform::Wanted>,
     /// Stop the script after this time, as `30s`, `2m` or seconds
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse, help_heading = "Limits of the script")]
     timeout: Duration,
     /// Stop the script when it needs more memory, as `512m` or bytes
-    #[arg(long, value_name = "SIZE", default_value = "512m", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", default_value = "512m", value_parser = size::parse, help_heading = "Limits of the script")]
     memory_limit: usize,
 }
 
@@ -123,6 +123,15 @@ impl ScriptArgs {
             args.insert(epoch::NAME.to_owned(), value);
         }
         Ok(args)
+    }
+
+    /// The platforms that are asked for whatever engine builds.
+    pub(crate) fn named_platforms(&self) -> Vec<Platform> {
+        let named = self.platform.iter().filter_map(|wanted| match wanted {
+            platform::Wanted::Local => None,
+            platform::Wanted::Exactly(platform) => Some(platform.clone()),
+        });
+        named.collect()
     }
 
     /// What the script may use up.

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use luakit_buildkit::patterns::Patterns;
+use luakit_diagnostic::{Diagnostic, SourceFile, Span};
 use luakit_frontend::ignore;
+use luakit_llb::marshal::CONTEXT;
 use sha2::{Digest as _, Sha256};
 
 use super::ScriptArgs;
-use crate::failure::{Failure, reason};
+use crate::failure::{Failure, Kind, reason};
 
 impl ScriptArgs {
     /// The build context, which must be a directory.
@@ -54,7 +57,7 @@ impl ScriptArgs {
         let [own, contexts] = ignore::candidates(&script);
         for path in [self.script_dir().join(own), self.context().join(contexts)] {
             match std::fs::read(&path) {
-                Ok(text) => return Ok(ignore::patterns(&text)),
+                Ok(text) => return ignore_patterns(&path, &text),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
                 Err(e) => {
                     return Err(Failure::usage(format!(
@@ -69,10 +72,22 @@ impl ScriptArgs {
     }
 }
 
+/// The patterns of an ignore file, each of which must be one: the engine would tell neither the file nor the line.
+pub(crate) fn ignore_patterns(path: &Path, text: &[u8]) -> Result<Vec<String>, Failure> {
+    for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
+        if let Err(error) = Patterns::new(ignore::patterns(line)) {
+            let file = SourceFile::new(path.display().to_string(), text);
+            let diagnostic = Diagnostic::error("ignore-file", error.to_string()).with_span(Span::line(file, number));
+            return Err(Failure::new(Kind::Usage, diagnostic));
+        }
+    }
+    Ok(ignore::patterns(text))
+}
+
 /// What tells these directories from others of the same names on an engine. The context alone has the same as in a
 /// definition that is written.
 pub(crate) fn local_unique(locals: &BTreeMap<String, PathBuf>) -> String {
-    if let (1, Some(context)) = (locals.len(), locals.get(super::CONTEXT)) {
+    if let (1, Some(context)) = (locals.len(), locals.get(CONTEXT)) {
         return local_unique_of(context);
     }
     let mut hash = Sha256::new();

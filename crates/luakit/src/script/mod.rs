@@ -1,12 +1,9 @@
 //! What subcommands share that take a script: its flags, its context, and the way to a plan.
 
-/// The name of the local directory that is the build context.
-pub(crate) const CONTEXT: &str = "context";
-
 mod args;
 mod context;
 mod plan;
 
 pub(crate) use args::ScriptArgs;
-pub(crate) use context::local_unique;
+pub(crate) use context::{ignore_patterns, local_unique};
 pub(crate) use plan::planning_failure;

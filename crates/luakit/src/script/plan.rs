@@ -10,6 +10,7 @@ use luakit_script::{DirLoader, NamedContexts, Print};
 
 use super::ScriptArgs;
 use super::context;
+use crate::environment;
 use crate::failure::{Failure, Kind, reason};
 use crate::printer::Printer;
 
@@ -64,7 +65,25 @@ impl ScriptArgs {
         self.check()?;
         let script = self.read()?;
         let plan = self.evaluate_text(script, (machine, default), selection, contexts, print)?;
-        plan.map_err(planning_failure)
+        plan.map_err(|error| planning_failure(self.with_unset_variable(error)))
+    }
+
+    /// Says of a missing argument that it was to come from the environment.
+    fn with_unset_variable(&self, error: PlanError) -> PlanError {
+        let PlanError::Script(mut failure) = error else {
+            return error;
+        };
+        let missing = |name: &&String| {
+            let message = &failure.diagnostic.message;
+            environment::variable(name).is_none()
+                && message.starts_with(&format!("build argument `{name}` is required"))
+        };
+        let bare = self.arg.iter().filter(|(_, value)| value.is_none());
+        if let Some(name) = bare.map(|(name, _)| name).find(missing) {
+            let note = format!("the variable `{name}` isn't set, from which `--arg {name}` takes the value");
+            failure.diagnostic.notes.push(note);
+        }
+        PlanError::Script(failure)
     }
 
     /// Evaluates the script for its platforms, or for linux/amd64: its text, and what came of it. What is odd about it
@@ -104,7 +123,7 @@ impl ScriptArgs {
             limits: self.limits(),
             print,
             selection,
-            platforms: self.platform.clone(),
+            platforms: self.platform.iter().map(|wanted| wanted.on(default)).collect(),
             default_platform: default.clone(),
             build_platform: machine.clone(),
         };

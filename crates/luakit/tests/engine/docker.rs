@@ -36,6 +36,28 @@ fn a_docker_archive_is_loaded_and_runs() {
     bench.docker_says(&["image", "rm", "--force", "luakit-test-load:1"]);
 }
 
+/// With the engine in Docker it is one store that both write to.
+#[test]
+fn an_image_is_loaded_and_pushed_at_once_under_a_new_name() {
+    let bench = Workbench::new();
+    let project = bench.project(&[("build.lua", HELLO)]);
+    let registry = &bench.engine.facts().registry;
+    for round in 0..3 {
+        let name = format!("{registry}/luakit-test-both:{}-{round}", std::process::id());
+        let mut command = bench.luakit(&project);
+        let output = command
+            .args(["build", "--load", "--push", "-t", &name])
+            .output()
+            .unwrap();
+        succeeded("luakit build", &output);
+        assert_eq!(stderr_of(&output).matches("exporting to image\n").count(), 1);
+        bench.docker_says(&["image", "rm", "--force", &name]);
+        bench.docker_says(&["pull", &name]);
+        assert_eq!(bench.docker_says(&["run", "--rm", &name]), "hello from /hello.sh\n");
+        bench.docker_says(&["image", "rm", "--force", &name]);
+    }
+}
+
 #[test]
 fn a_tagged_image_is_in_the_engine_and_runs() {
     let bench = Workbench::new();

@@ -236,6 +236,20 @@ fn contexts_and_builders() {
     let said: Vec<&str> = said.lines().filter(|line| line.starts_with("warning")).collect();
     let said = said.join("\n");
     insta::assert_snapshot!(said, @"warning[engine-skipped]: buildx's current builder `gone`: can't connect to unix:///nonexistent.sock: No such file or directory (os error 2); building on docker on unix://SOCKET");
+    // What is in use and was never made is an error: it is only to be made.
+    let never = r#"{"Name":"never","Driver":"docker-container","Nodes":[{"Name":"never0","Endpoint":"here"}]}"#;
+    fs::write(config.join("buildx/instances/never"), never).unwrap();
+    fs::write(
+        config.join("buildx/current"),
+        r#"{"Key":"here","Name":"never","Global":false}"#,
+    )
+    .unwrap();
+    let said = fails(&bench, 4, with);
+    let said = said.replace(bench.engine.docker_host(), "unix://SOCKET");
+    insta::assert_snapshot!(said, @"
+    error[no-engine]: buildx's current builder `never`: the container buildx_buildkit_never0 of docker on unix://SOCKET does not exist
+    hint: `docker buildx inspect --bootstrap never` makes it
+    ");
     // What is named and gone is an error.
     let said = fails(&bench, 4, |command| {
         with(command);

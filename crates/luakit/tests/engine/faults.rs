@@ -2,8 +2,9 @@
 //! half done is left where the output goes.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -50,8 +51,12 @@ fn hear(child: &mut Child, text: &str) -> String {
 }
 
 fn interrupt(child: &Child) {
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, signal: &str) {
     let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([signal, &child.id().to_string()])
         .status()
         .unwrap();
     assert!(kill.success());
@@ -237,4 +242,132 @@ fn ctrl_c_during_an_export_to_a_file() {
     assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
     assert_eq!(names(&out), ["image.tar"]);
     assert_eq!(fs::read_to_string(out.join("image.tar")).unwrap(), "from before");
+}
+
+/// What a system that stops, a supervisor, or a closed terminal says.
+#[test]
+fn other_signals_end_a_build_as_ctrl_c_does() {
+    for (name, code) in [("-TERM", 143), ("-HUP", 129)] {
+        let bench = Workbench::new();
+        let project = bench.project(&[("build.lua", ENDLESS)]);
+        let out = bench.path("out");
+        fs::create_dir(&out).unwrap();
+        let spec = format!("type=oci,dest={}", out.join("image.tar").display());
+        let mut command = bench.luakit(&project);
+        command.args(["build", "--progress=plain", "-o", &spec, "--metadata-file"]);
+        let mut child = start(command.arg(out.join("metadata.json")));
+        hear(&mut child, "begun");
+        assert_eq!(names(&out).len(), 2, "two files are under way");
+        signal(&child, name);
+        let output = ended_within(child, Duration::from_secs(30));
+        assert_eq!(output.status.code(), Some(code), "{name}: {}", stderr_of(&output));
+        assert_eq!(names(&out), [""; 0], "{name}");
+    }
+}
+
+/// Once, and twice: no file that is half written stays.
+#[test]
+fn ctrl_c_during_an_export_to_a_directory() {
+    for times in [1, 2] {
+        let bench = Workbench::new();
+        let script = r#"bk.export(bk.image("alpine:3.19"):run("head -c 300000000 /dev/urandom > /big"))"#;
+        let project = bench.project(&[("build.lua", script)]);
+        let out = bench.path("out");
+        let spec = format!("type=local,dest={}", out.display());
+        let mut command = bench.luakit(&project);
+        let mut child = start(command.args(["build", "--progress=quiet", "-o", &spec]));
+        let half_written = || out.is_dir() && names(&out).iter().any(|name| name.starts_with(".luakit-"));
+        let begun = Instant::now();
+        while !half_written() || out.join("big").exists() {
+            let ended = child.try_wait().unwrap();
+            assert!(
+                ended.is_none() && begun.elapsed() < Duration::from_secs(60),
+                "never saw it"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        for _ in 0..times {
+            interrupt(&child);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let output = ended_within(child, Duration::from_secs(30));
+        assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
+        assert!(!half_written(), "{:?}", names(&out));
+    }
+}
+
+/// A Docker that takes an image, and never says that it has it.
+fn docker_that_never_ends(socket: &Path) {
+    let listener = UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|read| read == 1) {
+                    head.push(byte[0]);
+                }
+                if head.starts_with(b"GET /info ") {
+                    let info = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+                    drop(client.write_all(info.as_bytes()));
+                } else {
+                    drop(std::io::copy(&mut client, &mut std::io::sink()));
+                }
+            });
+        }
+    });
+}
+
+/// The engine has done its part by then.
+#[test]
+fn ctrl_c_while_docker_loads_an_image() {
+    let bench = Workbench::new();
+    let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
+    let docker = bench.path("docker.sock");
+    docker_that_never_ends(&docker);
+    let project = bench.project(&[("build.lua", r#"bk.export(bk.image("alpine:3.19"))"#)]);
+    let mut command = bench.luakit(&project);
+    command.env("DOCKER_HOST", format!("unix://{}", docker.display()));
+    command.args([
+        "build",
+        "--progress=plain",
+        "--addr",
+        &relay.address(),
+        "-t",
+        "never-loaded:1",
+        "--load",
+    ]);
+    let mut child = start(&mut command);
+    hear(&mut child, "importing to docker");
+    std::thread::sleep(Duration::from_millis(200));
+    interrupt(&child);
+    let output = ended_within(child, Duration::from_secs(10));
+    assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
+}
+
+#[test]
+fn a_context_file_that_grows_while_it_is_sent() {
+    let bench = Workbench::new();
+    let script = r#"bk.export(bk.scratch():copy(bk.local_("context"), ".", "/"))"#;
+    let project = bench.project(&[("build.lua", script), ("growing", "")]);
+    let growing = fs::OpenOptions::new()
+        .append(true)
+        .open(project.join("growing"))
+        .unwrap();
+    growing.set_len(300 << 20).unwrap();
+    let out = bench.path("out");
+    fs::create_dir(&out).unwrap();
+    let spec = format!("type=tar,dest={}", out.join("files.tar").display());
+    let mut command = bench.luakit(&project);
+    let mut child = start(command.args(["build", "--progress=quiet", "-o", &spec]));
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60) {
+        (&growing).write_all(b"more").unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let output = ended_within(child, Duration::from_secs(1));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr_of(&output));
+    insta::assert_snapshot!(stderr_of(&output), @"error[build]: can't send the local directory `context`: `growing` changed while it was being sent");
+    assert_eq!(names(&out), [""; 0]);
 }

@@ -69,7 +69,7 @@ fn a_repository_is_script_and_context() {
     let docker = Docker::new();
     let server = Server::start(&docker.bench);
     let script = docker.script(&SCRIPT.replace("a.txt", "version.txt"));
-    server.commit(
+    Server::commit(
         &docker.bench,
         &[
             ("docs/build.lua", &script),

@@ -66,8 +66,8 @@ impl Server {
         }
     }
 
-    /// Adds files to the branch `main`.
-    pub(crate) fn commit(&self, bench: &Workbench, files: &[(&str, &str)]) {
+    /// Adds files to the branch `main` of the bench's server.
+    pub(crate) fn commit(bench: &Workbench, files: &[(&str, &str)]) {
         let work = bench.path("git").join("project");
         for (path, text) in files {
             fs::write(work.join(path), text).unwrap();

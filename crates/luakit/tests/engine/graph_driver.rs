@@ -71,3 +71,30 @@ fn what_it_lacks_is_said_before_the_build() {
         stderr_of(&pushed)
     );
 }
+
+/// The image is as good without, so that it is built.
+#[test]
+fn what_it_leaves_out_of_an_image_is_said() {
+    let bench = Workbench::new();
+    let script = r#"bk.export(bk.image("alpine:3.19"), { annotations = { ["org.example.who"] = "me" } })"#;
+    let project = bench.project(&[("build.lua", script)]);
+    let mut command = bench.luakit(&project);
+    on_graph(&bench, &mut command);
+    command.env("SOURCE_DATE_EPOCH", "1700000000");
+    let output = command
+        .args(["build", "-t", "luakit-test-graph-plain:1"])
+        .output()
+        .unwrap();
+    let said = stderr_of(&output);
+    assert!(output.status.success(), "{said}");
+    let warning = said.lines().find(|line| line.starts_with("warning"));
+    insta::assert_snapshot!(warning.unwrap_or(&said), @"warning[ignored-attribute]: Docker, as it keeps images with a graph driver, makes the image without `annotation.org.example.who`, `source-date-epoch`");
+    let mut command = Command::new(&bench.engine.facts().docker_cli);
+    bench.prepare(&mut command, &bench.path(""));
+    on_graph(&bench, &mut command);
+    let output = command
+        .args(["image", "rm", "--force", "luakit-test-graph-plain:1"])
+        .output()
+        .unwrap();
+    succeeded("docker image rm", &output);
+}

@@ -50,7 +50,10 @@ impl Nodes {
         let mut command = self.bench.luakit(&project);
         command.env("DOCKER_CONFIG", self.bench.path("docker"));
         command.args(["build", "--builder", "two", "--platform", "linux/amd64,linux/arm64"]);
-        command.args(["--progress", "plain"]).args(args).output().unwrap()
+        if !args.contains(&"-q") {
+            command.args(["--progress", "plain"]);
+        }
+        command.args(args).output().unwrap()
     }
 }
 
@@ -145,6 +148,23 @@ fn what_cant_be_joined_is_refused_and_a_failure_ends_both() {
     insta::assert_snapshot!(said.join("\n"), @r"
     error[several-nodes]: the output `type=oci` is written by one node, and this build is divided among the nodes `amd` and `arm`
     hint: push the image instead (`push=true`), or build each `--platform` by itself
+    ");
+    let told = [
+        &["-t", "luakit-test/nodes:1", "--iidfile", "id"][..],
+        &["-t", "luakit-test/nodes:1", "-q"],
+        &["-o", "type=local,dest=none", "--metadata-file", "metadata.json"],
+    ];
+    let told = told.map(|args| {
+        let output = nodes.build(SCRIPT, args);
+        assert_eq!(output.status.code(), Some(2));
+        let said = stderr_of(&output);
+        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error")).collect();
+        errors.join("\n")
+    });
+    insta::assert_snapshot!(told.join("\n"), @"
+    error[usage]: `--iidfile` tells of one result, and this build is divided among several nodes, each with its own
+    error[usage]: `--quiet` tells of one result, and this build is divided among several nodes, each with its own
+    error[usage]: `--metadata-file` tells of one result, and this build is divided among several nodes, each with its own
     ");
     let fails = r#"
 local arch = bk.target_platform.arch

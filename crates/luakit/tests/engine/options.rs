@@ -212,6 +212,28 @@ fn one_time_makes_one_image() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+#[test]
+fn solve_takes_the_time_that_it_is_given_and_notes_the_build() {
+    let bench = Workbench::new();
+    let project = project(&bench, r#"bk.export(bk.scratch():mkfile("/file", "x"))"#);
+    std::fs::write(project.join("definition"), bench.build(&project, &[])).unwrap();
+    let dest = bench.path("image.tar");
+    let spec = format!("type=oci,dest={}", dest.display());
+    let mut command = bench.luakit(&project);
+    command.env("SOURCE_DATE_EPOCH", "1").args([
+        "solve",
+        "-o",
+        &spec,
+        "--ref-file=ref",
+        "--opt=build-arg:SOURCE_DATE_EPOCH=1700000000",
+    ]);
+    command.stdin(std::fs::File::open(project.join("definition")).unwrap());
+    succeeded("luakit solve", &command.output().unwrap());
+    let archive = Archive::open(&dest).unwrap();
+    assert_eq!(archive.images().unwrap()[0].config["created"], "2023-11-14T22:13:20Z");
+    assert_eq!(std::fs::read_to_string(project.join("ref")).unwrap().len(), 25);
+}
+
 /// `script` runs the command on a terminal of its own, and types what it is given.
 #[test]
 fn at_a_terminal_one_is_asked() {

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use serde_json::Value;
+
 use crate::workbench::{Workbench, stderr_of, succeeded};
 
 /// A script whose image and directory are usually others'.
@@ -100,6 +102,104 @@ fn an_image_layout_takes_an_images_place() {
     let output = build(&bench, &project, &dest, &[&context, "src=src"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr_of(&output).contains("has no `v2`"), "{}", stderr_of(&output));
+}
+
+#[test]
+fn an_image_of_a_layout_hands_on_its_config() {
+    let bench = Workbench::new();
+    let base = r#"bk.export(bk.image("alpine:3.19"), {
+        env = { WHO = "layout" }, workdir = "/srv", user = "nobody", cmd = { "serve" }, shell = { "/bin/ash", "-c" },
+    })"#;
+    let run = r#":run("echo $WHO $(id -un) $PWD > /tmp/said && cp /tmp/said /tmp/again")"#;
+    let project = bench.project(&[
+        ("base/build.lua", base),
+        ("build.lua", &format!("bk.export(bk.image('example.com/base'){run})")),
+    ]);
+    let layout = bench.path("layout");
+    let spec = format!("type=oci,tar=false,dest={}", layout.display());
+    let mut command = bench.luakit(&project);
+    let output = command
+        .args(["build", "-o", &spec, "-t", "base:v1", "base"])
+        .output()
+        .unwrap();
+    succeeded("luakit build -o type=oci,tar=false", &output);
+    let built = |args: &[&str]| {
+        let dest = bench.path("out.tar");
+        let spec = format!("type=oci,dest={}", dest.display());
+        let mut command = bench.luakit(&project);
+        let output = command.args(["build", "-o", &spec]).args(args).output().unwrap();
+        succeeded(&args.join(" "), &output);
+        let said = stderr_of(&output);
+        assert!(!said.contains("warning"), "{said}");
+        let image = bench.path("image");
+        let _ = fs::remove_dir_all(&image);
+        tar_out(&dest, &image);
+        config_of(&image)
+    };
+    let context = format!("example.com/base=oci-layout://{}:v1", layout.display());
+    let told = |config: &Value| {
+        let config = &config["config"];
+        format!(
+            "{} {} {} {} {}",
+            config["Env"], config["WorkingDir"], config["User"], config["Cmd"], config["Shell"]
+        )
+    };
+    let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    let expect = format!(r#"["{path}","WHO=layout"] "/srv" "nobody" ["serve"] ["/bin/ash","-c"]"#);
+    assert_eq!(told(&built(&["--build-context", &context])), expect);
+
+    // By the script's own source, and what a run saw of it.
+    let digest = index_of(&layout)["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    let script = format!(
+        "local s = bk.oci_layout('local/base@{digest}', {{ store = 'own' }}){run}\nbk.export(s)\nbk.export(bk.scratch():copy(s, '/tmp/said', '/said'), {{ name = 'said' }})"
+    );
+    fs::write(project.join("build.lua"), script).unwrap();
+    let given = format!("own={}", layout.display());
+    assert_eq!(told(&built(&["--oci-layout", &given])), expect);
+    let dest = bench.path("said");
+    let spec = format!("type=local,dest={}", dest.display());
+    let mut command = bench.luakit(&project);
+    command.args(["build", "--target", "said", "--oci-layout", &given, "-o", &spec]);
+    succeeded("luakit build --target said", &command.output().unwrap());
+    assert_eq!(fs::read_to_string(dest.join("said")).unwrap(), "layout nobody /srv\n");
+
+    // A definition that is written with the layout has it, too; without, that is said.
+    let definition = |args: &[&str]| {
+        let mut command = bench.luakit(&project);
+        let output = command.arg("build").args(args).output().unwrap();
+        succeeded("luakit build", &output);
+        stderr_of(&output)
+    };
+    assert_eq!(definition(&["--oci-layout", &given]), "");
+    insta::assert_snapshot!(definition(&[]).replace(&digest, "DIGEST"), @"
+    warning[unresolved-config]: the image's config lacks what `local/base@DIGEST` for linux/amd64 says: its environment, entrypoint and command
+    hint: give its layout by the name of its `store`: `--oci-layout NAME=DIR`
+    ");
+    let mut command = bench.luakit(&project);
+    let elsewhere = format!("own={}", project.display());
+    let output = command
+        .args(["build", "-t", "x", "--oci-layout", &elsewhere])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr_of(&output));
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn index_of(layout: &Path) -> Value {
+    json(&layout.join("index.json"))
+}
+
+/// The config of a layout's image, which may be in an index.
+fn config_of(layout: &Path) -> Value {
+    let blob = |digest: &Value| json(&layout.join("blobs").join(digest.as_str().unwrap().replace(':', "/")));
+    let mut manifest = blob(&index_of(layout)["manifests"][0]["digest"]);
+    if manifest["manifests"].is_array() {
+        manifest = blob(&manifest["manifests"][0]["digest"]);
+    }
+    blob(&manifest["config"]["digest"])
 }
 
 fn tar_out(tar: &Path, dest: &Path) {

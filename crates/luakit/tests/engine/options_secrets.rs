@@ -66,6 +66,42 @@ fn a_secret_is_seen_by_its_step_alone() {
     succeeded("luakit solve --secret", &output);
 }
 
+/// What is told of a build, and of each of its steps, holds none either.
+#[test]
+fn nothing_that_is_told_of_a_build_holds_a_secret() {
+    let bench = Workbench::new();
+    let script = SCRIPT.replace("(sha256sum <", "echo begun; (sha256sum <");
+    let project = bench.project(&[("build.lua", &script)]);
+    let file = bench.path("token.txt");
+    std::fs::write(&file, SECRET).unwrap();
+    let (dest, metadata) = (bench.path("image.tar"), bench.path("metadata.json"));
+    let mut command = bench.luakit(&project);
+    command.env("THE_KEY", SECRET);
+    command.args(["build", "--no-cache", "--progress=plain", "--provenance=mode=max"]);
+    command.args(["--secret", "id=key,env=THE_KEY", "--secret"]);
+    command.arg(format!("id=token,src={}", file.display()));
+    command.arg("--metadata-file").arg(&metadata);
+    let spec = format!("type=oci,dest={}", dest.display());
+    let output = command.args(["-o", &spec]).output().unwrap();
+    succeeded("luakit build --secret --provenance", &output);
+
+    let metadata = std::fs::read(metadata).unwrap();
+    // What attests to the image lies in the archive as it is.
+    let archive = std::fs::read(dest).unwrap();
+    for (what, bytes, mark) in [
+        ("the progress", output.stderr.as_slice(), "begun"),
+        ("the metadata", metadata.as_slice(), "containerimage.digest"),
+        ("the provenance", archive.as_slice(), "llbDefinition"),
+        ("the provenance", archive.as_slice(), "/run/secrets/token"),
+    ] {
+        let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(has(mark), "{what} has no {mark}");
+        assert!(!has(SECRET), "{what} holds the secret");
+        let encoded = luakit_testkit::registry::base64(SECRET.as_bytes());
+        assert!(!has(encoded.trim_end_matches('=')), "{what} holds the secret in base64");
+    }
+}
+
 /// While a build runs, every process of the machine is looked at.
 #[test]
 fn no_process_shows_a_secret() {
@@ -121,8 +157,14 @@ fn what_is_missing_is_told_at_its_place() {
           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
         hint: give it with `--secret id=token,src=FILE`
         "#);
+    // No build has begun: the id of the last one is still that of the last one.
+    std::fs::write(project.join("id"), "earlier").unwrap();
+    for secret in ["id=tokens,src=build.lua", "id=token,src=missing"] {
+        run(2, &["--secret", secret, "--iidfile", "id"]);
+        assert_eq!(std::fs::read_to_string(project.join("id")).unwrap(), "earlier");
+    }
     insta::assert_snapshot!(run(2, &["--secret", "id=token,env=NOT_SET"]), @"error[usage]: the secret `token`: the variable `NOT_SET` isn't set");
-    insta::assert_snapshot!(run(1, &["--secret", "id=token,src=missing"]), @"error[build]: can't read `missing`, given as the secret `token`: No such file or directory (os error 2)");
+    insta::assert_snapshot!(run(2, &["--secret", "id=token,src=missing"]), @"error[usage]: can't read `missing`, given as the secret `token`: No such file or directory");
     let agent = "bk.export(bk.image(\"alpine:3.19\"):run(\"true\", { mounts = { bk.ssh() } }))\n";
     std::fs::write(project.join("build.lua"), agent).unwrap();
     insta::assert_snapshot!(run(2, &[]), @r#"

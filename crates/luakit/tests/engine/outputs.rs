@@ -101,12 +101,53 @@ fn one_solve_gives_several_outputs() {
     assert_eq!(Archive::open(&file).unwrap().images().unwrap().len(), 1);
 }
 
+/// What a build writes is none of its input: not the last archive, and not the one that is being written.
+#[test]
+fn an_archive_in_the_context_is_no_input() {
+    let bench = Workbench::new();
+    let script = "local context = bk.local_(\"context\")\n\
+                  bk.export(bk.image(\"alpine:3.19\"):copy(context, \".\", \"/all\"):run(\"ls /all > /list\"))\n";
+    let project = bench.project(&[("build.lua", script), ("file.txt", "text")]);
+    let spec = "type=tar,dest=sub/image.tar";
+    std::fs::create_dir(project.join("sub")).unwrap();
+    let build = || {
+        let args = [
+            "build",
+            "-o",
+            spec,
+            "--metadata-file",
+            "metadata.json",
+            "--progress=plain",
+        ];
+        let output = bench.luakit(&project).args(args).output().unwrap();
+        let said = stderr_of(&output);
+        succeeded("luakit build", &output);
+        said
+    };
+    build();
+    let said = build();
+    let steps = |what: &str| said.lines().any(|line| line.ends_with(what));
+    assert!(said.contains("ls /all") && steps("CACHED"), "{said}");
+    assert_eq!(said.matches("CACHED").count(), 2, "{said}");
+    let root = Rootfs::from_tar(File::open(project.join("sub/image.tar")).unwrap()).unwrap();
+    let list = root.get("/list").unwrap();
+    insta::assert_snapshot!(list.text().unwrap(), @r"
+    build.lua
+    file.txt
+    sub
+    ");
+    assert!(root.get("/all/sub/image.tar").is_none());
+}
+
 #[test]
 fn a_tar_goes_to_stdout() {
     let bench = Workbench::new();
     let project = bench.project(&[("build.lua", FILES)]);
     let definition = bench.build(&project, &[]);
     let output = bench.solve(&project, &definition, &["-o", "type=tar,dest=-"]);
+    succeeded("luakit solve", &output);
+    assert_eq!(listed(&Rootfs::from_tar(output.stdout.as_slice()).unwrap()), expected());
+    let output = bench.solve(&project, &definition, &["-o", "type=tar,dest=/dev/stdout"]);
     succeeded("luakit solve", &output);
     assert_eq!(listed(&Rootfs::from_tar(output.stdout.as_slice()).unwrap()), expected());
 }

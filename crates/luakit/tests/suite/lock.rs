@@ -24,6 +24,40 @@ fn a_full_lock_file_needs_no_network() {
     assert!(text.contains("FROM_BASE=1"));
 }
 
+/// Nothing is said to be done that isn't.
+#[test]
+fn a_lock_file_that_cannot_be_written_is_not_up_to_date() {
+    let project = Project::new(&[("build.lua", "bk.export(bk.scratch():mkdir('/a'))")]);
+    let run = project.run(&["lock", "--lock", "/nowhere/l"]);
+    assert_eq!(run.code(), 1);
+    insta::assert_snapshot!(run.stderr(), @"error[write]: can't write `/nowhere/l`: no such file or directory");
+}
+
+/// What helps a build past a registry is what is being written here.
+#[test]
+fn a_registry_that_cannot_be_reached_is_no_matter_of_the_lock_file() {
+    let script = r#"
+local image = bk.image("127.0.0.1:9/app:1")
+bk.export(image:copy(bk.http("http://127.0.0.1:9/f"), "f", "/"))
+"#;
+    let project = Project::new(&[("build.lua", script)]);
+    let run = project.run(&["lock"]);
+    assert_eq!(run.code(), 1);
+    insta::assert_snapshot!(run.stderr(), @r#"
+    error[unresolved-image]: can't resolve image `127.0.0.1:9/app:1` for linux/amd64: can't reach `127.0.0.1:9`: Connection refused (os error 111)
+     --> build.lua:2
+      |
+    2 | local image = bk.image("127.0.0.1:9/app:1")
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: a mirror that can be reached: `mirrors` under `[registry."127.0.0.1:9"]` in luakit/registries.toml
+    error[unresolved-source]: can't pin file `http://127.0.0.1:9/f`: can't reach `127.0.0.1`: Connection refused (os error 111)
+     --> build.lua:3
+      |
+    3 | bk.export(image:copy(bk.http("http://127.0.0.1:9/f"), "f", "/"))
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "#);
+}
+
 #[test]
 fn locked_refuses_what_is_not_pinned() {
     let script = r#"bk.export(bk.merge(bk.image("alpine:3.20"), bk.git("https://h.com/a.git", { ref = "v1" })))"#;
@@ -175,7 +209,13 @@ fn a_secret_that_is_needed_and_missing_says_where_it_was_looked_for() {
     assert_eq!(run.code(), 1);
     insta::assert_snapshot!(
         run.stderr().replace(&server.host(), "HOST"),
-        @"error[unresolved-source]: can't pin file `http://HOST/x`: can't use the secret `FILES`: can't read `none`: no such file or directory"
+        @"
+    error[unresolved-source]: can't pin file `http://HOST/x`: can't use the secret `FILES`: can't read `none`: no such file or directory
+     --> build.lua:1
+      |
+    1 | bk.export(bk.merge(bk.git('http://HOST/a/b.git', { ref = 'main' }), bk.http('http://HOST/x', { aut...
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "
     );
     let run = project.run(&["lock", "--secret", "src=header"]);
     assert_eq!(run.code(), 2);

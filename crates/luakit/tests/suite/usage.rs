@@ -77,6 +77,13 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
             &["build", "-t", "app", "--cache-to", "type=gha,token=secret,cut"],
         ),
         (SCRIPT, &["solve", "--frontend", "dockerfile.v0"]),
+        (SCRIPT, &["solve", "--trace", "trace.json"]),
+        (SCRIPT, &["solve", "--debug-json-cache-metrics", "stderr"]),
+        (
+            SCRIPT,
+            &["solve", "--registry-auth-tlscontext", "host=r.example,insecure=true"],
+        ),
+        (SCRIPT, &["solve", "--proxy-network"]),
         (SCRIPT, &["solve", "--opt", "target=app"]),
         (SCRIPT, &["solve", "--import-cache", "type=inline"]),
         (SCRIPT, &["solve", "--export-cache", "type=gha"]),
@@ -112,6 +119,8 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
         (SCRIPT, &["engines", "--tlscacert", "ca.pem"]),
         (SCRIPT, &["engines", "--addr", "tcp://h", "--tlscert", "cert.pem"]),
         (SCRIPT, &["engines", "--addr", "tcp://h", "--tlsdir", "missing"]),
+        (SCRIPT, &["build", "-t", "app", "--builder", "nope"]),
+        (SCRIPT, &["build", "--timeout", "0"]),
         (SCRIPT, &["dag", "--filter", ""]),
         (three, &["dag", "--format", "json"]),
         (SCRIPT, &["dag", "--platform", "linux/amd64,linux/arm64"]),
@@ -128,6 +137,73 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
         shown.push_str(&format!("$ luakit {}\n{}\n", args.join(" "), run.stderr().trim_end()));
     }
     insta::assert_snapshot!("usage", shown);
+}
+
+/// The engine would say neither in which file nor in which line.
+#[test]
+fn a_bad_pattern_of_an_ignore_file_is_shown() {
+    let project = Project::new(&[("build.lua", SCRIPT), (".dockerignore", "# logs\n*.log\n[a\n")]);
+    let run = project.run(&["build", "-t", "app"]);
+    assert_eq!(run.code(), 2);
+    insta::assert_snapshot!(run.stderr(), @"
+    error[ignore-file]: syntax error in pattern `[a`
+     --> ./.dockerignore:3
+      |
+    3 | [a
+      | ^^
+    ");
+}
+
+#[test]
+fn an_argument_of_an_unset_variable_says_so() {
+    let script = r#"bk.export(bk.scratch():mkfile("/v", bk.arg("VER", { required = true })))"#;
+    let project = Project::new(&[("build.lua", script)]);
+    let said = project.run(&["build", "--arg", "VER"]).stderr();
+    assert!(said.contains("the variable `VER` isn't set"), "{said}");
+    let said = project.run(&["build"]).stderr();
+    assert!(!said.contains("the variable"), "{said}");
+}
+
+#[test]
+fn a_local_cache_that_is_not_there_is_told() {
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let from = ["build", "-t", "app", "--cache-from", "type=local,src=nodir"];
+    let said = project.run(&from).stderr();
+    let told =
+        "warning[missing-cache]: the local cache `nodir` of `--cache-from` is left out: there is no such directory";
+    assert!(said.contains(told), "{said}");
+    let said = project
+        .run(&[&from[..], &["--cache-to", "type=local,dest=nodir"]].concat())
+        .stderr();
+    assert!(!said.contains("missing-cache"), "{said}");
+}
+
+#[test]
+fn local_is_a_platform() {
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let build = |platform| {
+        project
+            .run(&["build", "--resolve=never", "--platform", platform])
+            .success()
+    };
+    assert_eq!(build("local"), build("linux/amd64"), "without an engine");
+}
+
+#[test]
+fn engines_are_listed_beside_the_one_that_is_named() {
+    let project = Project::new(&[]);
+    let mut command = project.command();
+    command.args(["engines", "--addr", "tcp://127.0.0.1:9"]);
+    let output = command
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .output()
+        .unwrap();
+    let listed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(listed.starts_with("- `--addr`\n"), "{listed}");
+    assert!(
+        listed.contains("- `DOCKER_HOST`\n    address    docker on unix:///nowhere/docker.sock"),
+        "{listed}"
+    );
 }
 
 #[test]
@@ -189,7 +265,7 @@ fn an_engine_that_can_not_be() {
     error[usage]: `--addr`: an address with `ssh://` can't hold a password
     error[usage]: `--addr`: there is no docker context `gone`
     error[usage]: `--addr`: `unix:///x.sock` has no use for TLS: only `tcp://` has
-    error[usage]: `--builder gone`: there is no builder `gone`
+    error[usage]: `--builder gone`: there is no builder `gone`; there are: default
     ");
 }
 

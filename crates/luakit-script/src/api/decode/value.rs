@@ -389,6 +389,10 @@ pub(in crate::api) fn platform_hint(error: &PlatformError) -> Option<String> {
 
 /// A relative destination would join a working directory that may not be known before the image is.
 fn mount_path(text: String) -> Result<String, Wrong> {
+    if text.starts_with(['~', '$']) {
+        let wrong = Wrong::new(format!("must be an absolute path, got {}", quoted(&text)));
+        return Err(wrong.hint("no shell reads it: write the directory itself, as \"/root/.cache\""));
+    }
     if !text.starts_with('/') {
         return Err(
             Wrong::new(format!("must be an absolute path, got {}", quoted(&text))).hint(format!(

@@ -37,7 +37,8 @@ pub(super) const ARGS: Constant = Constant::new(
 pub(super) static READ_FILE: Function = Function::new(
     Owner::Bk,
     "read_file",
-    "A file of the build context, as it is while the script runs: its bytes, as a string.",
+    "A file of the build context, as it is while the script runs: its bytes, as a string. The ignore file says what is \
+     sent to the engine; it hides nothing from the script.",
 )
 .params(&[Param::new("path", Type::ContextPath, "The path in the build context.")])
 .returns(Type::Bytes)

@@ -35,8 +35,13 @@ static CACHE_OPTIONS: Record = Record {
         )
         .default("\"shared\"")
         .near(&["mode", "share"]),
-        Field::new("from", Type::State, "What a new cache starts with.")
-            .default("an empty directory")
+        Field::new(
+            "from",
+            Type::State,
+            "What a new cache starts with. Its directory's owner and mode are the cache's: \
+             `from = bk.scratch():mkdir(\"/c\", { owner = \"1000:1000\" }), selector = \"/c\"` is a cache for the user 1000.",
+        )
+            .default("an empty directory of root's")
             .near(&["source", "base", "init"]),
         Field::new("selector", Type::Path, "The directory of `from` that it starts with.")
             .default("its root")

@@ -235,16 +235,17 @@ static HEADERS: Record = Record {
 pub(super) static OCI_LAYOUT: Function = Function::new(
     Owner::Bk,
     "oci_layout",
-    "An image of an OCI layout directory that the client that solves offers (`buildctl build --oci-layout STORE=DIR`).",
+    "An image of an OCI layout directory that the client offers (`--oci-layout STORE=DIR`, as of `buildctl build`). With \
+     that flag, its config is inherited as any image's.",
 )
 .params(&[Param::new(
     "ref",
     Type::Name,
-    "The image, with its digest: `name@sha256:…`.",
+    "The image, with its digest: `local/name@sha256:…`. Engines want a name with a `/`; what it is doesn't matter to them.",
 )])
 .options(&OCI_LAYOUT_OPTIONS)
 .returns(Type::State)
-.example("local base = bk.oci_layout(\"base@sha256:…\", { store = \"base\" })");
+.example("local base = bk.oci_layout(\"local/base@sha256:…\", { store = \"base\" })");
 
 static OCI_LAYOUT_OPTIONS: Record = Record {
     name: "OciLayoutOptions",

@@ -336,14 +336,17 @@ static COPY_OPTIONS: Record = Record {
     ],
 };
 
-static MKDIR: Function = method("mkdir", "Makes a directory.")
-    .params(&[Param::new(
-        "path",
-        Type::Path,
-        "Where; a relative one joins the state's working directory.",
-    )])
-    .options(&MKDIR_OPTIONS)
-    .example("local s = base:mkdir(\"/srv/app\", { make_parents = true, owner = \"app:app\" })");
+static MKDIR: Function = method(
+    "mkdir",
+    "Makes a directory. One that is there already stays as it is, with its mode and owner.",
+)
+.params(&[Param::new(
+    "path",
+    Type::Path,
+    "Where; a relative one joins the state's working directory.",
+)])
+.options(&MKDIR_OPTIONS)
+.example("local s = base:mkdir(\"/srv/app\", { make_parents = true, owner = \"app:app\" })");
 
 static MKDIR_OPTIONS: Record = Record {
     name: "MkdirOptions",
@@ -352,13 +355,9 @@ static MKDIR_OPTIONS: Record = Record {
         Field::new("mode", Type::Permissions, "Its permission bits, in octal digits.")
             .default("0755")
             .near(&["chmod", "permissions", "perm"]),
-        Field::new(
-            "make_parents",
-            Type::Bool,
-            "Whether missing parents are made, and one that is there is no error.",
-        )
-        .default("false")
-        .near(&["parents", "recursive"]),
+        Field::new("make_parents", Type::Bool, "Whether missing parents are made.")
+            .default("false")
+            .near(&["parents", "recursive"]),
         OWNER,
         CREATED,
     ],

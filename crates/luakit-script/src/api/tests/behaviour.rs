@@ -357,6 +357,31 @@ fn arguments_are_declared_and_read() {
 }
 
 #[test]
+fn a_user_in_a_url_is_warned_of_and_not_told() {
+    let evaluation = run(input(
+        "bk.git('https://ghp_secret@github.com/a/b')\n\
+         bk.git('ghp_secret@github.com/a/b')\n\
+         bk.http('http://ghp_secret@h.example/f')\n\
+         bk.git('git@github.com:a/b')\n\
+         bk.git('ssh://git@github.com/a/b')\n\
+         bk.git('https://github.com/a@b')\n\
+         bk.export(bk.scratch())",
+    ));
+    let warnings = evaluation
+        .warnings
+        .iter()
+        .map(|warning| luakit_diagnostic::render(warning, luakit_diagnostic::Colour::Plain));
+    insta::assert_snapshot!(warnings.collect::<String>(), @"
+    warning[user-in-url]: the URL of bk.git() at build.lua:1 names a user, and becomes part of the build's definition as it is
+    hint: if it is a token, leave it out: secrets don't belong in a build's definition: give it as a build secret, and name that with `auth_token_secret`
+    warning[user-in-url]: the URL of bk.git() at build.lua:2 names a user, and becomes part of the build's definition as it is
+    hint: if it is a token, leave it out: secrets don't belong in a build's definition: give it as a build secret, and name that with `auth_token_secret`
+    warning[user-in-url]: the URL of bk.http() at build.lua:3 names a user, and becomes part of the build's definition as it is
+    hint: if it is a token, leave it out: secrets don't belong in a build's definition: give it as a build secret, and name that with `auth_header_secret`
+    ");
+}
+
+#[test]
 fn the_target_platform_is_only_read_when_it_is_looked_at() {
     let reads = |script: &str| run(input(&format!("bk.export(bk.scratch())\n{script}"))).reads_target_platform;
     assert!(reads("local arch = bk.target_platform.arch"));

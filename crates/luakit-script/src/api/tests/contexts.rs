@@ -181,3 +181,53 @@ fn other_names_stay() {
         .collect();
     insta::assert_snapshot!(warnings.join("\n"), @"build context `app` is given, and the script names no such image or directory (did you mean `apps`?)");
 }
+
+/// With `base` given as the target of a name.
+fn on_target(target: &str, script: &str) -> Result<crate::Evaluation, crate::Failure> {
+    let mut contexts = NamedContexts::default();
+    contexts.insert_target("base".to_owned(), target.to_owned());
+    evaluate(Input {
+        contexts,
+        ..input(script)
+    })
+}
+
+#[test]
+fn a_target_of_the_script_takes_a_names_place() {
+    let script = r#"
+        local tools = bk.image("alpine"):run("tools")
+        bk.export(tools, { name = "tools", env = { FROM = "tools" } })
+        bk.export(bk.image("base"):run("use"):copy(bk.local_("base", { include = { "etc" } }), ".", "/"))
+    "#;
+    let evaluation = on_target("tools", script).ok().unwrap();
+    assert!(evaluation.warnings.is_empty());
+    let graph = &evaluation.graph;
+    // The image, two runs, the filtered copy and the copy: no source of the name.
+    assert_eq!(graph.len(), 5);
+    let config = compose(
+        graph,
+        evaluation.exports[1].state,
+        &ConfigOverlay::default(),
+        &Platform::linux_amd64(),
+        &Pins::new(),
+    );
+    assert!(String::from_utf8(config).unwrap().contains("FROM=tools"));
+}
+
+#[test]
+fn a_target_must_come_first() {
+    let told = |target: &str, script: &str| {
+        let failure = on_target(target, script).err().unwrap();
+        let hint = failure.diagnostic.hint.clone().unwrap_or_default();
+        format!("{} ({hint})", failure.diagnostic.message)
+    };
+    let early = r#"bk.export(bk.image("base"))  bk.export(bk.scratch(), { name = "tools" })"#;
+    let late = r#"bk.export(bk.scratch(), { name = "tools" })  bk.export(bk.image("base"))"#;
+    let other = r#"bk.export(bk.scratch(), { name = "tools", platform = "linux/s390x" })  bk.export(bk.image("base"))"#;
+    let said = [told("tools", early), told("tolls", late), told("tools", other)];
+    insta::assert_snapshot!(said.join("\n"), @"
+    build context `base` is the target `tools`, which is not exported before this (a script runs from top to bottom: export the target before what is built on it)
+    build context `base` is the target `tolls`, which is not exported before this (did you mean `target:tools`?)
+    build context `base` is the target `tools`, which is exported for other platforms than linux/arm64 (a script runs from top to bottom: export the target before what is built on it)
+    ");
+}

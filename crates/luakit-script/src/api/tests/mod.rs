@@ -4,6 +4,7 @@ mod behaviour;
 mod contexts;
 mod errors;
 mod table;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -54,6 +54,15 @@ fn syntax() {
       |
     1 | goto done
       | ^^^^^^^^^
+    hint: scripts are Luau, which has no `goto`; `continue` goes on with a loop's next round
+    ");
+    insta::assert_snapshot!(error("local a <const> = 1"), @"
+    error[syntax]: expected identifier when parsing expression, got '<'
+     --> build.lua:1:9
+      |
+    1 | local a <const> = 1
+      |         ^
+    hint: scripts are Luau, which has no attributes: leave it out
     ");
 }
 

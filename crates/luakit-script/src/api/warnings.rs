@@ -1,0 +1,130 @@
+//! What is odd about a script though it runs: what probably isn't what its author meant.
+//!
+//! Each is a warning at the script's own line. Nothing here changes what is built.
+
+use std::sync::Arc;
+
+use luakit_diagnostic::{Diagnostic, SourceFile, Span};
+use luakit_llb::{StackId, State};
+
+use super::decode::Call;
+use crate::build::Build;
+
+/// How many places a warning names besides its own.
+const MORE_PLACES: usize = 5;
+
+/// The script's line where a call was made: the library's own are not the user's to mend.
+fn place(build: &Build, at: StackId) -> Option<Span> {
+    let graph = build.graph.borrow();
+    let chunks = build.chunks.borrow();
+    graph.stack(at).iter().find_map(|frame| {
+        let text = graph.files().get(graph.file_index(frame.file))?;
+        if chunks.is_library(&text.name) {
+            return None;
+        }
+        let file = SourceFile::new(text.name.clone(), Arc::clone(&text.data));
+        Some(Span::line(file, frame.line))
+    })
+}
+
+fn warn(build: &Build, at: StackId, warning: Diagnostic) {
+    let warning = match place(build, at) {
+        Some(place) => warning.with_span(place),
+        None => warning,
+    };
+    build.warnings.borrow_mut().push(warning);
+}
+
+/// Warns of steps that nothing is made of. States never change, and who forgets that loses what a method returns.
+pub(crate) fn warn_lost(build: &Build) {
+    let kept: Vec<State> = build.exports.borrow().iter().map(|export| export.state).collect();
+    let graph = build.graph.borrow();
+    let lost: Vec<StackId> = graph.lost_steps(&kept).into_iter().map(|step| step.stack).collect();
+    drop(graph);
+    let mut places: Vec<(StackId, Span)> = Vec::new();
+    for at in lost {
+        if let Some(place) = place(build, at)
+            && !places.iter().any(|(_, earlier)| *earlier == place)
+        {
+            places.push((at, place));
+        }
+    }
+    let Some(((first, _), others)) = places.split_first() else {
+        return;
+    };
+    let mut warning = Diagnostic::warning(
+        "lost-step",
+        "nothing is made of the state that this step returns: the step isn't built",
+    )
+    .with_hint("states never change: go on with what a method returns (`s = s:run(…)`)");
+    if !others.is_empty() {
+        let named = others.iter().take(MORE_PLACES);
+        let mut named: Vec<String> = named.map(|(_, at)| format!("{}:{}", at.file.name, at.line)).collect();
+        if let Some(rest) = others.len().checked_sub(MORE_PLACES).filter(|rest| *rest > 0) {
+            named.push(format!("{rest} more"));
+        }
+        warning = warning.with_note(format!("so it is at {}", named.join(", ")));
+    }
+    warn(build, *first, warning);
+}
+
+/// Warns of `.` where a single path is copied to: it is the working directory itself, which need not be there.
+pub(super) fn warn_of_dot(call: &Call<'_>, src: &str, dest: &str) {
+    let all_of_it = ["", ".", ".."].contains(&src.rsplit('/').next().unwrap_or_default());
+    let several = src.contains(['*', '?', '[']);
+    if dest != "." || all_of_it || several {
+        return;
+    }
+    let message = "a file that is copied to `.` takes the place of the working directory, unless that is there already";
+    let warning = Diagnostic::warning("copy-to-dot", message).with_hint("write `\"./\"`: into the directory");
+    warn(call.build, call.at(), warning);
+}
+
+/// Warns of variables in values that Dockerfiles would put in: here they stay.
+pub(super) fn warn_of_variables(call: &Call<'_>, vars: &[(String, String)]) {
+    for (name, value) in vars {
+        let Some(variable) = variable(value) else { continue };
+        let message = format!("`{variable}` in the value of `{name}` stays as it is: nothing is put in");
+        let hint = "write the whole value; of build arguments, with `..`: `\"v\" .. bk.arg(\"VERSION\")`";
+        warn(
+            call.build,
+            call.at(),
+            Diagnostic::warning("unexpanded", message).with_hint(hint),
+        );
+    }
+}
+
+/// The first `$NAME` or `${NAME}` of a text, in capitals as variables are.
+fn variable(text: &str) -> Option<&str> {
+    text.match_indices('$').find_map(|(at, _)| {
+        let rest = text.get(at + 1..)?;
+        let (braced, rest) = rest.strip_prefix('{').map_or((false, rest), |rest| (true, rest));
+        let word = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        let length = rest.find(|c: char| !word(c)).unwrap_or(rest.len());
+        let named = rest.starts_with(|c: char| c.is_ascii_uppercase() || c == '_');
+        if !named || braced && !rest.get(length..)?.starts_with('}') {
+            return None;
+        }
+        text.get(at..at + 1 + length + if braced { 2 } else { 0 })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::variable;
+
+    #[test]
+    fn variables_are_found() {
+        for (text, expect) in [
+            ("/opt/bin:$PATH", Some("$PATH")),
+            ("${HOME}/x", Some("${HOME}")),
+            ("$5 and $x, then $A_1.", Some("$A_1")),
+            ("${HOME", None),
+            ("$", None),
+            ("100$", None),
+            ("plain", None),
+        ] {
+            assert_eq!(variable(text), expect, "{text}");
+        }
+    }
+}
