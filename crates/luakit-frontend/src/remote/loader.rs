@@ -39,9 +39,6 @@ pub(super) struct RemoteLoader<H: Host> {
     waits: Waits,
 }
 
-/// Results by what was asked, and of which directory.
-type Answers<H> = HashMap<(Asked, String), Arc<Tree<H>>>;
-
 /// The time that a script has waited for the engine: one thread, one wait at a time.
 #[derive(Default)]
 struct Waits(std::sync::Mutex<(Duration, Option<Instant>)>);
