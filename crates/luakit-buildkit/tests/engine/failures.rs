@@ -132,7 +132,7 @@ async fn an_output_that_cannot_be_written() {
         .exports
         .push(to_archive(Archive::Tar, &dir.path().join("no/such/dir/x.tar"), &[]));
     let (result, heard) = build(early).await;
-    assert!(matches!(result, Err(BuildError::Output { .. })), "{result:?}");
+    assert!(matches!(result, Err(BuildError::Unwritable { .. })), "{result:?}");
     assert!(heard.updates.is_empty(), "found before the build");
 
     let full = std::path::Path::new("/dev/full");

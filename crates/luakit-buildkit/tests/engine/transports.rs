@@ -134,8 +134,16 @@ async fn tcp_with_and_without_tls() {
     }
     let said = said.join("\n").replace(&port.to_string(), "PORT");
     let said = said.replace(&ways.dir.path().display().to_string(), "DIR");
+    // Whether its answer in TLS is read before it hangs up is a matter of time.
+    let causes = [
+        "connection error detected: frame with invalid size",
+        "stream closed because of a broken pipe",
+    ];
+    let said = causes
+        .iter()
+        .fold(said, |said, cause| said.replace(cause, "no HTTP/2 without TLS"));
     insta::assert_snapshot!(said, @r#"
-    tcp://localhost:PORT doesn't answer as BuildKit does: connection error detected: frame with invalid size
+    tcp://localhost:PORT doesn't answer as BuildKit does: no HTTP/2 without TLS
     tcp://localhost:PORT doesn't answer as BuildKit does: received fatal alert: CertificateRequired
     can't connect to tcp://localhost:PORT: invalid peer certificate: UnknownIssuer
     can't connect to tcp://localhost:PORT: invalid peer certificate: BadSignature
