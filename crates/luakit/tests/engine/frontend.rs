@@ -1,24 +1,16 @@
 //! `luakit frontend`: `docker buildx build` builds scripts, with the binary under test as the frontend's image.
 //!
-//! [`Docker`] is what the other modules of the frontend share: an image of the binary in the engine's registry, and
-//! scripts that name it in their first line.
+//! [`Docker`] is what the modules of the frontend share: scripts that name its image in their first line, and
+//! docker as it is called.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
 
 use luakit_testkit::rootfs::Rootfs;
 
+use crate::frontend_image::frontend_image;
 use crate::workbench::{Workbench, stderr_of, succeeded};
-
-/// What the labels of a frontend's image say.
-const DOCKERFILE: &str = r#"FROM scratch
-COPY root /
-LABEL moby.buildkit.frontend.network.none="true"
-LABEL moby.buildkit.frontend.caps="moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts,moby.buildkit.frontend.gitquerystring"
-ENTRYPOINT ["/luakit", "frontend"]
-"#;
 
 /// `docker buildx build` in a folder of the test's own.
 pub(crate) struct Docker {
@@ -28,10 +20,10 @@ pub(crate) struct Docker {
 
 impl Docker {
     pub(crate) fn new() -> Self {
-        static IMAGE: OnceLock<String> = OnceLock::new();
-        let bench = Workbench::new();
-        let image = IMAGE.get_or_init(|| push_image(&bench));
-        Self { bench, image }
+        Self {
+            bench: Workbench::new(),
+            image: frontend_image(),
+        }
     }
 
     /// A folder with these files and a `build.lua` that this frontend builds.
@@ -79,36 +71,6 @@ impl Docker {
         self.says(folder, &[args, &["-o", &spec]].concat());
         Rootfs::from_directory(&dest).unwrap()
     }
-}
-
-/// The binary under test with the libraries that it is linked to, as an image in the engine's registry.
-fn push_image(bench: &Workbench) -> String {
-    let context = bench.path("frontend-image");
-    let root = context.join("root");
-    fs::create_dir_all(&root).unwrap();
-    let binary = Path::new(env!("CARGO_BIN_EXE_luakit"));
-    fs::copy(binary, root.join("luakit")).unwrap();
-    let linked = Command::new("ldd").arg(binary).output().unwrap();
-    let linked = String::from_utf8_lossy(&linked.stdout).into_owned();
-    for library in linked.split_whitespace().filter(|word| word.starts_with('/')) {
-        let place = root.join(library.trim_start_matches('/'));
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::copy(library, place).unwrap();
-    }
-    fs::write(context.join("Dockerfile"), DOCKERFILE).unwrap();
-    let registry = &bench.engine.facts().registry;
-    let image = format!("{registry}/luakit-frontend-under-test:{}", std::process::id());
-    let to = format!("type=image,name={image},push=true,compression=uncompressed");
-    let args = [
-        "buildx",
-        "build",
-        "--provenance=false",
-        "-o",
-        &to,
-        context.to_str().unwrap(),
-    ];
-    succeeded("docker buildx build of the frontend's image", &bench.docker(&args));
-    image
 }
 
 /// What docker prints of an error: the excerpt, and the message.
