@@ -108,6 +108,7 @@ async fn succeed(gateway: &Gateway, build: Build<ResultRef>) -> Result<(), Failu
             result,
             image_config: Some(output.config),
             base_config: output.base_config,
+            annotations: output.annotations,
         })
         .collect();
     match gateway.succeed(&results, build.multi_platform, build.epoch).await {
