@@ -7,6 +7,7 @@ use luakit_llb::{Pins, Platform};
 use luakit_script::{Limits, NamedContexts, ScriptError};
 
 use super::open::{Opened, open};
+use super::printed::Printed;
 use super::source::Sources;
 use super::{RemoteFailure, contexts};
 use crate::host::Host;
@@ -16,9 +17,6 @@ use crate::plan::{Output, Plan, PlanError, Request};
 use crate::solver::{self, References};
 use crate::subrequest::{self, Request as Question};
 use crate::targets::Selection;
-
-/// How many printed lines are passed on.
-const LINES: usize = 200;
 
 /// A request to a frontend.
 #[derive(Debug, Clone)]
@@ -157,14 +155,9 @@ async fn evaluate<H: Host>(
     contexts: NamedContexts,
     which: Which,
 ) -> (Result<Plan, PlanError>, Vec<String>) {
-    let printed = Arc::new(Mutex::new(Vec::new()));
+    let printed = Arc::new(Mutex::new(Printed::default()));
     let lines = Arc::clone(&printed);
-    let print = Arc::new(move |line: &str| {
-        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() <= LINES {
-            lines.push(line.to_owned());
-        }
-    });
+    let print = Arc::new(move |line: &str| lines.lock().unwrap_or_else(PoisonError::into_inner).add(line));
     let platforms = job.options.platforms.clone();
     let args = job.options.args.clone();
     let machine = job.machine.clone();
@@ -194,7 +187,7 @@ async fn evaluate<H: Host>(
         Err(_) => Err(PlanError::Stopped),
     });
     let printed = std::mem::take(&mut *printed.lock().unwrap_or_else(PoisonError::into_inner));
-    (plan, printed)
+    (plan, printed.into_lines())
 }
 
 /// Which exports are chosen.
@@ -244,11 +237,7 @@ impl<H: Host> Told<'_, H> {
     }
 
     /// An engine passes nothing on for a frontend but remarks.
-    async fn printed(&self, mut lines: Vec<String>) {
-        if lines.len() > LINES {
-            lines.truncate(LINES);
-            lines.push("... and more".to_owned());
-        }
+    async fn printed(&self, lines: Vec<String>) {
         for line in lines {
             let line = format!("print: {line}");
             self.host.warn(self.step, &Diagnostic::warning("print", line)).await;
