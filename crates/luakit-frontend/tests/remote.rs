@@ -307,3 +307,22 @@ async fn what_is_wrong() {
     hint: a newer luakit wrote it; update luakit
     ");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_is_of_every_target_unless_one_is_named() {
+    let script = "bk.export(bk.scratch(), { name = 'a' }) bk.export(bk.scratch(), { name = 'b' })";
+    let engine = Engine::new(&[("/build.lua", script)]);
+    let asked = async |options: &[(&str, &str)]| match build(&engine, job(options)).await {
+        Ok(Answer::Told(answer)) => (answer.status, answer.json.contains("buildError")),
+        other => panic!("{other:?}"),
+    };
+    let lint = ("requestid", "frontend.lint");
+    assert_eq!(asked(&[lint]).await, (Some(0), false));
+    assert_eq!(asked(&[lint, ("target", "b")]).await, (Some(0), false));
+    assert_eq!(asked(&[lint, ("target", "c")]).await, (Some(1), true));
+    let outline = built(&engine, &[("requestid", "frontend.outline")]).await;
+    insta::assert_snapshot!(outline.unwrap_err(), @"
+    the script has several targets and no default one
+    hint: choose one with `--target`: `a`, `b`
+    ");
+}

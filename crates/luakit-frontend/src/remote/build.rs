@@ -88,11 +88,7 @@ async fn ask<H: Host>(
 ) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
     let options = &job.options;
     let script = Arc::clone(&opened.script);
-    let which = match question {
-        Question::Targets => Which::Every,
-        _ => Which::Target(options.target.clone()),
-    };
-    let (plan, printed) = evaluate(job, opened, contexts, which).await;
+    let (plan, printed) = evaluate(job, opened, contexts, Some(question)).await;
     told.printed(printed).await;
     if question == Question::Lint {
         let checked = subrequest::lint(plan.as_ref(), &script, &options.warnings);
@@ -115,8 +111,7 @@ async fn finish<H: Host>(
     let options = &job.options;
     let lock = opened.lock.clone();
     told.all(&options.warnings).await;
-    let which = Which::Target(options.target.clone());
-    let (plan, printed) = evaluate(job, opened, contexts, which).await;
+    let (plan, printed) = evaluate(job, opened, contexts, None).await;
     told.printed(printed).await;
     let mut plan = plan.map_err(planning_error)?;
     let warnings: Vec<Diagnostic> = plan.warnings().into_iter().cloned().collect();
@@ -148,18 +143,19 @@ async fn finish<H: Host>(
     }))
 }
 
-/// Runs the script, on a thread that may wait for the engine, and gives what it printed.
+/// Runs the script for a question or for a build, on a thread that may wait for the engine, and gives what it printed.
 async fn evaluate<H: Host>(
     job: &Job,
     opened: Opened<H>,
     contexts: NamedContexts,
-    which: Which,
+    question: Option<Question>,
 ) -> (Result<Plan, PlanError>, Vec<String>) {
     let printed = Arc::new(Mutex::new(Printed::default()));
     let lines = Arc::clone(&printed);
     let print = Arc::new(move |line: &str| lines.lock().unwrap_or_else(PoisonError::into_inner).add(line));
     let platforms = job.options.platforms.clone();
     let args = job.options.args.clone();
+    let target = job.options.target.clone();
     let machine = job.machine.clone();
     let evaluated = tokio::task::spawn_blocking(move || {
         let request = Request {
@@ -170,10 +166,9 @@ async fn evaluate<H: Host>(
             contexts,
             limits: Limits::default(),
             print,
-            selection: match &which {
-                Which::Every => Selection::Every,
-                Which::Target(Some(name)) => Selection::Named(name),
-                Which::Target(None) => Selection::Default,
+            selection: match question {
+                Some(question) => question.selection(target.as_deref()),
+                None => target.as_deref().map_or(Selection::Default, Selection::Named),
             },
             platforms,
             default_platform: machine.clone(),
@@ -188,13 +183,6 @@ async fn evaluate<H: Host>(
     });
     let printed = std::mem::take(&mut *printed.lock().unwrap_or_else(PoisonError::into_inner));
     (plan, printed.into_lines())
-}
-
-/// Which exports are chosen.
-enum Which {
-    Every,
-    /// The one of that name, or the default one.
-    Target(Option<String>),
 }
 
 fn planning_error(error: PlanError) -> Diagnostic {
