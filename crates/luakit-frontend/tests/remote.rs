@@ -326,3 +326,12 @@ async fn a_check_is_of_every_target_unless_one_is_named() {
     hint: choose one with `--target`: `a`, `b`
     ");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_script_asks_for_has_an_end() {
+    let script = "for i = 1, 10010 do pcall(bk.exists, 'file' .. i) end bk.export(bk.scratch())";
+    let engine = Engine::new(&[("/build.lua", script)]);
+    let told = built(&engine, &[]).await.unwrap_err();
+    insta::assert_snapshot!(told, @"the script asks for more than 10000 files and patterns");
+    assert_eq!(engine.asked().matches("[internal] read file").count(), 10_000);
+}
