@@ -441,8 +441,8 @@ fn what_makes_no_sense_is_an_error() {
     invalid value `generator=A` of the option `attest:sbom`: its generator: repository name `library/A` must be lowercase
     invalid value `generator=` of the option `attest:sbom`: its generator: an image reference can't be empty
     invalid value `` of the option `attest:slsa`: unknown attestation `slsa` (there are `sbom` and `provenance`)
-    invalid value `dir` of the option `context`: it is the URL of neither a git repository nor a file (a repository's web address ends in `.git`; leave the option out for a directory)
-    invalid value `ftp://example.com/x` of the option `context`: it is the URL of neither a git repository nor a file (a repository's web address ends in `.git`; leave the option out for a directory)
+    invalid value of the option `context`: it is the URL of neither a git repository nor a file (a repository's web address ends in `.git`; leave the option out for a directory)
+    invalid value of the option `context`: it is the URL of neither a git repository nor a file (a repository's web address ends in `.git`; leave the option out for a directory)
     invalid value of the option `context`: a user in a URL would be in the build's definition: leave it out
     invalid value of the option `context`: a user in a URL would be in the build's definition: give `--secret id=GIT_AUTH_TOKEN`
     invalid value of the option `context`: unknown key `rfe` in the URL's query; did you mean `ref`?
