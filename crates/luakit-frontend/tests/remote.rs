@@ -335,3 +335,21 @@ async fn what_a_script_asks_for_has_an_end() {
     insta::assert_snapshot!(told, @"the script asks for more than 10000 files and patterns");
     assert_eq!(engine.asked().matches("[internal] read file").count(), 10_000);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platforms_own_context_counts_first() {
+    let engine = Engine::new(&[("/build.lua", "bk.export(bk.image('base'))")]);
+    let options = [
+        ("platform", "linux/amd64,linux/arm64"),
+        ("context:base", "docker-image://alpine:3.20"),
+        ("context:base::linux/arm64", "docker-image://arm64v8/alpine:3.20"),
+    ];
+    let outputs = built(&engine, &options).await.unwrap();
+    let told = outputs
+        .iter()
+        .map(|output| format!("{}: {}", output.platform, sources(&output.definition).join(" ")));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"
+    linux/amd64: docker-image://docker.io/library/alpine:3.20 ([context base] alpine:3.20)
+    linux/arm64: docker-image://docker.io/arm64v8/alpine:3.20 ([context base] arm64v8/alpine:3.20)
+    ");
+}
