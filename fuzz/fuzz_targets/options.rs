@@ -16,13 +16,11 @@ fuzz_target!(|data: &[u8]| {
     match Options::parse(&given) {
         Ok(options) => {
             let _settings = options.marshal_settings();
-            for platform in &options.platforms {
-                let names = options.contexts.for_platform(platform).map(|named| &named.name);
-                let mut names: Vec<&String> = names.collect();
-                let count = names.len();
-                names.dedup();
-                assert_eq!(names.len(), count, "a name stands for one thing on a platform");
-            }
+            let names = options.contexts.all().iter().map(|named| (&named.name, &named.platform));
+            let mut names: Vec<_> = names.collect();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count, "a name stands for one thing on a platform");
         }
         Err(error) => {
             let _told = (error.to_string(), error.hint());

@@ -125,6 +125,9 @@ pub struct PlatformResult {
     pub image_config: Option<Vec<u8>>,
     /// The config of the image that it was built on, by which the engine tells inherited layers.
     pub base_config: Option<Vec<u8>>,
+    /// Annotations of the image's manifest, from a frontend whose client doesn't know them: who starts a build itself
+    /// gives them to the exporters.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Why a frontend returns nothing.
@@ -213,7 +216,7 @@ impl Engine {
                 platform: d.platform,
                 result,
                 image_config: d.image_config,
-                base_config: None,
+                ..PlatformResult::default()
             };
             Ok(definitions.into_iter().zip(refs).map(result).collect())
         };

@@ -65,7 +65,7 @@ impl ContextValue {
             return Ok(Some(Self::Git(git_context::parse(text)?)));
         }
         if text.starts_with("http://") || text.starts_with("https://") {
-            if git_context::has_user(text) {
+            if git_context::has_credentials(text) {
                 return Err(ContextValueError::User);
             }
             return Ok(Some(Self::Http(text.to_owned())));

@@ -3,7 +3,7 @@
 //! The rules are those of BuildKit's Dockerfile frontend
 //! (<https://github.com/moby/buildkit/blob/master/frontend/dockerfile/dfgitutil/git_ref.go>): `#ref:subdir`, or the query
 //! keys `ref`, `tag`, `branch`, `subdir`, `checksum`, `keep-git-dir`, `submodules`, `mtime` and `fetch-by-commit`. Unlike
-//! there, a user in a web address is refused: it would be in the build's definition, for everyone to read.
+//! there, credentials are refused: they would be in the build's definition, for everyone to read.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,12 @@ pub enum GitContextError {
     /// A web address with a user, who may be a token.
     #[error("a user in a URL would be in the build's definition: give `--secret id=GIT_AUTH_TOKEN`")]
     User,
+    /// A user of the protocol that has none.
+    #[error("`git://` knows no users, and one in a URL would be in the build's definition: leave it out")]
+    GitUser,
+    /// A password for ssh.
+    #[error("a password in a URL would be in the build's definition: leave it out, and give a key with `--ssh`")]
+    Password,
     /// What git could take for an option, or would never find.
     #[error("`{0}` is no branch, tag or commit")]
     Reference(String),
@@ -102,8 +108,13 @@ fn starts_with(text: &str, starts: &[&str]) -> bool {
 /// What a git URL asks for.
 pub fn parse(text: &str) -> Result<GitSource, GitContextError> {
     let url = text.split(['#', '?']).next().unwrap_or_default();
-    if has_user(url) {
-        return Err(GitContextError::User);
+    if has_credentials(url) {
+        let scheme = url.split("://").next().unwrap_or_default();
+        return Err(match scheme.to_ascii_lowercase().as_str() {
+            "ssh" => GitContextError::Password,
+            "git" => GitContextError::GitUser,
+            _ => GitContextError::User,
+        });
     }
     let remote = GitRemote::parse(text)?;
     let mut source = GitSource {
@@ -121,12 +132,15 @@ pub fn parse(text: &str) -> Result<GitSource, GitContextError> {
     }
 }
 
-/// Whether a web address names a user.
-pub(crate) fn has_user(url: &str) -> bool {
+/// Whether a URL says what may be secret: a user, who may be a token; for ssh, where users are names, a password.
+pub(crate) fn has_credentials(url: &str) -> bool {
     let authority = url
         .split_once("://")
         .and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
-    starts_with(url, &["http://", "https://"]) && authority.is_some_and(|authority| authority.contains('@'))
+    match authority.and_then(|authority| authority.rsplit_once('@')) {
+        Some((user, _)) if starts_with(url, &["ssh://"]) => user.contains(':'),
+        user => user.is_some(),
+    }
 }
 
 fn apply_query(source: &mut GitSource, query: &str) -> Result<(), GitContextError> {
@@ -236,6 +250,10 @@ mod tests {
             "https://example.com/a/b.git?mtime=now",
             "https://example.com/a/b.git#-x",
             "https://token@example.com/a/b.git",
+            "git://me@example.com/a/b.git",
+            "GIT://me:secret@example.com/a/b.git",
+            "ssh://me:secret@example.com/a/b.git#main",
+            "ssh://me:secret@/b.git",
             "https:///b.git",
         ];
         let mut told = String::new();
@@ -270,6 +288,10 @@ mod tests {
         https://example.com/a/b.git?mtime=now: `mtime` in the URL's query must be `checkout` or `commit`, got `now`
         https://example.com/a/b.git#-x: `-x` is no branch, tag or commit
         https://token@example.com/a/b.git: a user in a URL would be in the build's definition: give `--secret id=GIT_AUTH_TOKEN`
+        git://me@example.com/a/b.git: `git://` knows no users, and one in a URL would be in the build's definition: leave it out
+        GIT://me:secret@example.com/a/b.git: `git://` knows no users, and one in a URL would be in the build's definition: leave it out
+        ssh://me:secret@example.com/a/b.git#main: a password in a URL would be in the build's definition: leave it out, and give a key with `--ssh`
+        ssh://me:secret@/b.git: a password in a URL would be in the build's definition: leave it out, and give a key with `--ssh`
         https:///b.git: `https:///b.git` names no host
         "#);
     }

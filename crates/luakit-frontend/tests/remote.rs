@@ -307,3 +307,49 @@ async fn what_is_wrong() {
     hint: a newer luakit wrote it; update luakit
     ");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_is_of_every_target_unless_one_is_named() {
+    let script = "bk.export(bk.scratch(), { name = 'a' }) bk.export(bk.scratch(), { name = 'b' })";
+    let engine = Engine::new(&[("/build.lua", script)]);
+    let asked = async |options: &[(&str, &str)]| match build(&engine, job(options)).await {
+        Ok(Answer::Told(answer)) => (answer.status, answer.json.contains("buildError")),
+        other => panic!("{other:?}"),
+    };
+    let lint = ("requestid", "frontend.lint");
+    assert_eq!(asked(&[lint]).await, (Some(0), false));
+    assert_eq!(asked(&[lint, ("target", "b")]).await, (Some(0), false));
+    assert_eq!(asked(&[lint, ("target", "c")]).await, (Some(1), true));
+    let outline = built(&engine, &[("requestid", "frontend.outline")]).await;
+    insta::assert_snapshot!(outline.unwrap_err(), @"
+    the script has several targets and no default one
+    hint: choose one with `--target`: `a`, `b`
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_script_asks_for_has_an_end() {
+    let script = "for i = 1, 10010 do pcall(bk.exists, 'file' .. i) end bk.export(bk.scratch())";
+    let engine = Engine::new(&[("/build.lua", script)]);
+    let told = built(&engine, &[]).await.unwrap_err();
+    insta::assert_snapshot!(told, @"the script asks for more than 10000 files and patterns");
+    assert_eq!(engine.asked().matches("[internal] read file").count(), 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_platforms_own_context_counts_first() {
+    let engine = Engine::new(&[("/build.lua", "bk.export(bk.image('base'))")]);
+    let options = [
+        ("platform", "linux/amd64,linux/arm64"),
+        ("context:base", "docker-image://alpine:3.20"),
+        ("context:base::linux/arm64", "docker-image://arm64v8/alpine:3.20"),
+    ];
+    let outputs = built(&engine, &options).await.unwrap();
+    let told = outputs
+        .iter()
+        .map(|output| format!("{}: {}", output.platform, sources(&output.definition).join(" ")));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"
+    linux/amd64: docker-image://docker.io/library/alpine:3.20 ([context base] alpine:3.20)
+    linux/arm64: docker-image://docker.io/arm64v8/alpine:3.20 ([context base] arm64v8/alpine:3.20)
+    ");
+}

@@ -12,6 +12,7 @@ use mlua::Lua;
 
 use crate::error::Limit;
 use crate::evaluation::{ArgDeclaration, Export, Input};
+use crate::loader::LoadError;
 use crate::vm::chunks::Chunks;
 
 /// The evaluation under way. `api` fills it, `vm` owns its beginning and end.
@@ -100,6 +101,13 @@ impl Build {
         let first = self.limit_hit.get().unwrap_or(limit);
         self.limit_hit.set(Some(first));
         mlua::Error::external(first)
+    }
+
+    /// Marks the limit that a loader hit, if that is why it can't read.
+    pub(crate) fn hit_by(&self, error: &LoadError) {
+        if let LoadError::Limit(limit) = error {
+            let _raised = self.hit(*limit);
+        }
     }
 
     /// The limit that was hit.

@@ -113,6 +113,12 @@ pub enum Limit {
     /// Memory, in bytes.
     #[error("the script needs more than {} of memory", Mebibytes(*.0))]
     Memory(usize),
+    /// Different files and patterns that a loader is asked for.
+    #[error("the script asks for more than {0} files and patterns")]
+    Reads(usize),
+    /// Time that a loader waits for others.
+    #[error("the script waited for files for more than {}", Seconds(*.0))]
+    Waiting(std::time::Duration),
 }
 
 struct Seconds(std::time::Duration);

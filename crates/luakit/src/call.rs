@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use luakit_diagnostic::SourceFile;
 use luakit_frontend::subrequest::{self, Request};
-use luakit_frontend::{Plan, PlanError, Selection};
+use luakit_frontend::{Plan, PlanError};
 use luakit_script::NamedContexts;
 
 use crate::failure::{Failure, Kind};
@@ -43,15 +43,10 @@ impl CallArgs {
 
 /// Asks, and writes the answer to stdout.
 pub(crate) fn run(request: Request, call: &Call, asked: &Asked<'_>, printer: &Printer) -> Result<(), Failure> {
-    let one = asked.target.map(Selection::Named);
-    let selection = match request {
-        Request::Outline => one.unwrap_or(Selection::Default),
-        Request::Lint => one.unwrap_or(Selection::Every),
-        Request::Targets | Request::Describe => Selection::Every,
-    };
     if request == Request::Describe {
         return write(call, &subrequest::describe(), printer);
     }
+    let selection = request.selection(asked.target);
     let (file, plan) = asked.script.evaluate_quietly(selection, asked.contexts, printer)?;
     let plan = plan.and_then(|plan| {
         plan.check_targets(asked.targets)

@@ -94,9 +94,13 @@ fn engines(docker_config: Option<PathBuf>) -> Result<Discovery, Failure> {
     })
 }
 
+/// The variables of a frontend that BuildKit starts, whatever they hold.
+#[derive(Debug, Clone)]
+pub(crate) struct FrontendEnvironment(Vec<(OsString, OsString)>);
+
 /// What BuildKit tells a frontend that it starts.
 #[derive(Debug, Clone)]
-pub(crate) struct FrontendEnvironment {
+pub(crate) struct FrontendRequest {
     /// `BUILDKIT_FRONTEND_OPT_…`: what is asked for.
     pub(crate) options: BTreeMap<String, String>,
     /// `BUILDKIT_SESSION_ID`.
@@ -105,30 +109,40 @@ pub(crate) struct FrontendEnvironment {
     pub(crate) workers: String,
 }
 
+const SESSION: &str = "BUILDKIT_SESSION_ID";
+const WORKERS: &str = "BUILDKIT_WORKERS";
+
 impl FrontendEnvironment {
     /// Reads it; `None` when nobody started a frontend.
-    pub(crate) fn read() -> Result<Option<Self>, Failure> {
-        let (Some(session), workers) = (text("BUILDKIT_SESSION_ID")?, text("BUILDKIT_WORKERS")?) else {
-            return Ok(None);
+    pub(crate) fn read() -> Option<Self> {
+        std::env::var_os(SESSION)?;
+        Some(Self(std::env::vars_os().collect()))
+    }
+
+    /// What it asks for, or what is wrong with it.
+    pub(crate) fn asked(self) -> Result<FrontendRequest, String> {
+        let mut request = FrontendRequest {
+            options: BTreeMap::new(),
+            session: String::new(),
+            workers: String::new(),
         };
-        let mut options = BTreeMap::new();
-        for (name, value) in std::env::vars_os() {
-            if !name.to_string_lossy().starts_with("BUILDKIT_FRONTEND_OPT_") {
+        for (name, value) in self.0 {
+            let name = name.to_string_lossy();
+            let wrong = |what: &str| format!("the variable `{name}` is not {what}");
+            if name.starts_with("BUILDKIT_FRONTEND_OPT_") {
+                let option = value.to_str().and_then(|option| option.split_once('='));
+                let (key, value) = option.ok_or_else(|| wrong("an option `KEY=VALUE`"))?;
+                request.options.insert(key.to_owned(), value.to_owned());
                 continue;
             }
-            let Some((key, value)) = value.to_str().and_then(|option| option.split_once('=')) else {
-                let name = name.display();
-                return Err(Failure::usage(format!(
-                    "the variable `{name}` is not an option `KEY=VALUE`"
-                )));
+            let place = match &*name {
+                SESSION => &mut request.session,
+                WORKERS => &mut request.workers,
+                _ => continue,
             };
-            options.insert(key.to_owned(), value.to_owned());
+            *place = value.into_string().map_err(|_| wrong("UTF-8 text"))?;
         }
-        Ok(Some(Self {
-            options,
-            session,
-            workers: workers.unwrap_or_default(),
-        }))
+        Ok(request)
     }
 }
 
@@ -187,4 +201,46 @@ fn ssh_command() -> Result<Option<String>, Failure> {
     }
     let program = text("GIT_SSH")?;
     Ok(program.map(|program| format!("'{}'", program.replace('\'', "'\\''"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::*;
+
+    fn asked(variables: &[(&str, &[u8])]) -> String {
+        let variable = |(name, value): &(&str, &[u8])| (OsString::from(name), OsString::from_vec(value.to_vec()));
+        match FrontendEnvironment(variables.iter().map(variable).collect()).asked() {
+            Ok(request) => format!("{:?} {:?} {:?}", request.session, request.workers, request.options),
+            Err(message) => message,
+        }
+    }
+
+    #[test]
+    fn a_frontends_variables() {
+        let all: &[(&str, &[u8])] = &[
+            ("BUILDKIT_FRONTEND_OPT_1", b"label:b="),
+            ("BUILDKIT_FRONTEND_OPT_0", b"target=a=b"),
+            ("BUILDKIT_SESSION_ID", b"s"),
+            ("BUILDKIT_WORKERS", b"[]"),
+            ("OTHER", b"\xff"),
+        ];
+        let said = [
+            asked(all),
+            asked(&[("BUILDKIT_SESSION_ID", b"")]),
+            asked(&[("BUILDKIT_SESSION_ID", b"\xff")]),
+            asked(&[("BUILDKIT_WORKERS", b"\xff")]),
+            asked(&[("BUILDKIT_FRONTEND_OPT_0", b"target")]),
+            asked(&[("BUILDKIT_FRONTEND_OPT_0", b"target=\xff")]),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        "s" "[]" {"label:b": "", "target": "a=b"}
+        "" "" {}
+        the variable `BUILDKIT_SESSION_ID` is not UTF-8 text
+        the variable `BUILDKIT_WORKERS` is not UTF-8 text
+        the variable `BUILDKIT_FRONTEND_OPT_0` is not an option `KEY=VALUE`
+        the variable `BUILDKIT_FRONTEND_OPT_0` is not an option `KEY=VALUE`
+        "#);
+    }
 }

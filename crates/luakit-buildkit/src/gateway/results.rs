@@ -1,5 +1,5 @@
-//! A build's result in the form that engines export: refs by platform, and image configs, which no definition
-//! can carry.
+//! A build's result in the form that engines export: refs by platform, and image configs and annotations, which no
+//! definition can carry.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,8 @@ pub(crate) fn message(results: &[PlatformResult], multi: bool) -> gateway::Resul
     }
 }
 
-/// The metadata of a result: configs by platform.
+/// The metadata of a result: configs and annotations by platform
+/// (<https://github.com/moby/buildkit/blob/master/exporter/containerimage/exptypes/annotations.go>).
 fn metadata(results: &[PlatformResult], several: bool) -> BTreeMap<String, Vec<u8>> {
     let mut metadata = BTreeMap::new();
     let mut platforms = Vec::new();
@@ -33,6 +34,13 @@ fn metadata(results: &[PlatformResult], several: bool) -> BTreeMap<String, Vec<u
                 _ => name.to_owned(),
             };
             metadata.insert(key, value.clone());
+        }
+        for (name, value) in &result.annotations {
+            let key = match &result.platform {
+                Some(platform) if several => format!("annotation-manifest[{platform}].{name}"),
+                _ => format!("annotation-manifest.{name}"),
+            };
+            metadata.insert(key, value.clone().into_bytes());
         }
         if let Some(platform) = &result.platform {
             let mut oci = serde_json::json!({ "architecture": platform.arch(), "os": platform.os() });
@@ -107,5 +115,26 @@ mod tests {
         containerimage.config/linux/arm/v7 = a
         refs.platforms = {"Platforms":[{"ID":"linux/arm/v7","Platform":{"architecture":"arm","os":"linux","variant":"v7"}},{"ID":"linux/amd64","Platform":{"architecture":"amd64","os":"linux"}}]}
         "#);
+    }
+
+    #[test]
+    fn annotations_are_the_manifests() {
+        let annotated = |platform, value: &str| PlatformResult {
+            annotations: BTreeMap::from([("org.example.who".to_owned(), value.to_owned())]),
+            ..result(platform, "{}")
+        };
+        let shown = |results: &[PlatformResult], multi| {
+            let lines = shown(results, multi);
+            let annotations = lines.lines().filter(|line| line.starts_with("annotation"));
+            annotations.map(str::to_owned).collect::<Vec<_>>().join("\n")
+        };
+        let one = [annotated("linux/arm/v7", "me")];
+        insta::assert_snapshot!(shown(&one, false), @"annotation-manifest.org.example.who = me");
+        insta::assert_snapshot!(shown(&one, true), @"annotation-manifest[linux/arm/v7].org.example.who = me");
+        let two = [annotated("linux/arm/v7", "me"), annotated("linux/amd64", "you")];
+        insta::assert_snapshot!(shown(&two, false), @r"
+        annotation-manifest[linux/amd64].org.example.who = you
+        annotation-manifest[linux/arm/v7].org.example.who = me
+        ");
     }
 }

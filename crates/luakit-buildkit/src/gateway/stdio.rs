@@ -52,8 +52,8 @@ impl Stdio {
         Ok(Self { input, output })
     }
 
-    /// Greets the engine. The token is cancelled when the connection ends.
-    pub async fn open(self, setting: FrontendSetting) -> Result<(Gateway, CancellationToken), GatewayError> {
+    /// Greets the engine, which can be told a failure from then on. The token is cancelled when the connection ends.
+    pub async fn open(self) -> Result<(Gateway, CancellationToken), GatewayError> {
         let failed = |e: &dyn std::fmt::Display| Status::unavailable(format!("no connection to BuildKit: {e}"));
         let io = tokio::io::join(
             reader(self.input).map_err(|e| failed(&e))?,
@@ -61,12 +61,22 @@ impl Stdio {
         );
         let greeted = async {
             let (connection, closed) = Connection::open_unwatched(io).await.map_err(|e| failed(&e))?;
-            let gateway = Gateway::open(connection, None, Arc::new(setting.into())).await?;
+            let gateway = Gateway::open(connection, None, Arc::default()).await?;
             Ok::<_, Status>((gateway, closed))
         };
         let greeted = tokio::time::timeout(GREETING, greeted).await;
         let silent = |_| Status::deadline_exceeded(format!("BuildKit doesn't answer within {} s", GREETING.as_secs()));
         Ok(greeted.map_err(silent)??)
+    }
+}
+
+impl Gateway {
+    /// The same connection, for a build of which more is known.
+    pub fn with(self, setting: FrontendSetting) -> Self {
+        Self {
+            setting: Arc::new(setting.into()),
+            ..self
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Named contexts: `context:NAME[::PLATFORM]`, and what belongs to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,18 +45,10 @@ pub enum FrontendContext {
 pub struct NamedOptions(Vec<NamedOption>);
 
 impl NamedOptions {
-    /// All of them, sorted by name, those for all platforms first.
+    /// All of them, sorted by name, those for all platforms first. Each name is there once for a platform, and once for
+    /// all others.
     pub fn all(&self) -> &[NamedOption] {
         &self.0
-    }
-
-    /// Those that count for a platform, each name once: one for that platform alone counts rather than one for all.
-    pub fn for_platform<'a>(&'a self, platform: &'a Platform) -> impl Iterator<Item = &'a NamedOption> {
-        let own = |named: &&NamedOption| named.platform.as_ref() == Some(platform);
-        let taken: BTreeSet<&str> = self.0.iter().filter(own).map(|named| named.name.as_str()).collect();
-        let counts = move |named: &&NamedOption| own(named) || !taken.contains(named.name.as_str());
-        let fits = move |named: &&NamedOption| named.platform.as_ref().is_none_or(|own| own == platform);
-        self.0.iter().filter(fits).filter(counts)
     }
 
     pub(super) fn of(given: Given<'_>) -> Result<Self, OptionError> {

@@ -78,7 +78,7 @@ fn main_context(given: Given<'_>, option: &str) -> Result<MainContext, OptionErr
             ..source
         }));
     }
-    if git_context::has_user(url) {
+    if git_context::has_credentials(url) {
         return Err(OptionError::secret(
             option,
             "a user in a URL would be in the build's definition: leave it out",
@@ -88,7 +88,7 @@ fn main_context(given: Given<'_>, option: &str) -> Result<MainContext, OptionErr
         return Ok(MainContext::Http(url.to_owned()));
     }
     Err(
-        OptionError::value(option, url, "it is the URL of neither a git repository nor a file")
+        OptionError::secret(option, "it is the URL of neither a git repository nor a file")
             .with_hint("a repository's web address ends in `.git`; leave the option out for a directory"),
     )
 }

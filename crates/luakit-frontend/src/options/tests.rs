@@ -274,7 +274,7 @@ fn the_script_may_be_elsewhere_than_the_context() {
 }
 
 #[test]
-fn a_platforms_own_context_counts_first() {
+fn named_contexts_are_for_all_platforms_or_for_one() {
     let digest = format!("sha256:{}", "1".repeat(64));
     let layout = format!("oci-layout://store@{digest}");
     let options = parse(&[
@@ -289,36 +289,28 @@ fn a_platforms_own_context_counts_first() {
         ("context:in::linux/amd64", "input:0"),
         ("input-metadata:0", r#"{"containerimage.config":"e30=","other":null}"#),
     ]);
-    let told = |platform: &str| {
-        let platform: Platform = platform.parse().unwrap_or_else(|e| panic!("{e}"));
-        let told = options.contexts.for_platform(&platform).map(|named| {
-            let value = match &named.value {
-                FrontendContext::Remote(ContextValue::Image(reference)) => format!("image {reference}"),
-                FrontendContext::Remote(ContextValue::Git(git)) => format!("git {} {:?}", git.url, git.reference),
-                FrontendContext::Remote(other) => format!("{other:?}"),
-                FrontendContext::Local(name) => format!("local {name} {:?}", named.shared_key),
-                FrontendContext::Input(key) => format!("input {key} {:?}", options.input_configs.get(key)),
-            };
-            format!("{} [{}]: {value}", named.name, named.key)
-        });
-        told.collect::<Vec<_>>().join("\n").replace(&"1".repeat(64), "1…")
-    };
-    insta::assert_snapshot!(told("linux/amd64"), @r#"
-    alpine [alpine]: image docker.io/library/alpine:3.20
-    base [docker.io/library/base:latest]: local base-dir Some("key")
-    empty [empty]: Scratch
-    file [file]: Http("https://example.com/a")
-    in [in::linux/amd64]: input 0 Some([123, 125])
-    layout [layout]: OciLayout { store: "store", tag: None, digest: Some(ImageDigest("sha256:1…")) }
-    repo [repo]: git https://example.com/a.git Some("v1")
-    "#);
-    insta::assert_snapshot!(told("linux/arm64"), @r#"
-    alpine [alpine::linux/arm64]: image docker.io/arm64v8/alpine:latest
-    base [docker.io/library/base:latest]: local base-dir Some("key")
-    empty [empty]: Scratch
-    file [file]: Http("https://example.com/a")
-    layout [layout]: OciLayout { store: "store", tag: None, digest: Some(ImageDigest("sha256:1…")) }
-    repo [repo]: git https://example.com/a.git Some("v1")
+    let told = options.contexts.all().iter().map(|named| {
+        let value = match &named.value {
+            FrontendContext::Remote(ContextValue::Image(reference)) => format!("image {reference}"),
+            FrontendContext::Remote(ContextValue::Git(git)) => format!("git {} {:?}", git.url, git.reference),
+            FrontendContext::Remote(other) => format!("{other:?}"),
+            FrontendContext::Local(name) => format!("local {name} {:?}", named.shared_key),
+            FrontendContext::Input(key) => format!("input {key} {:?}", options.input_configs.get(key)),
+        };
+        let platform = named.platform.as_ref().map(Platform::to_string);
+        let platform = platform.as_deref().unwrap_or("all");
+        format!("{} for {platform} [{}]: {value}", named.name, named.key)
+    });
+    let told = told.collect::<Vec<_>>().join("\n").replace(&"1".repeat(64), "1…");
+    insta::assert_snapshot!(told, @r#"
+    alpine for all [alpine]: image docker.io/library/alpine:3.20
+    alpine for linux/arm64 [alpine::linux/arm64]: image docker.io/arm64v8/alpine:latest
+    base for all [docker.io/library/base:latest]: local base-dir Some("key")
+    empty for all [empty]: Scratch
+    file for all [file]: Http("https://example.com/a")
+    in for linux/amd64 [in::linux/amd64]: input 0 Some([123, 125])
+    layout for all [layout]: OciLayout { store: "store", tag: None, digest: Some(ImageDigest("sha256:1…")) }
+    repo for all [repo]: git https://example.com/a.git Some("v1")
     "#);
 }
 
@@ -441,8 +433,8 @@ fn what_makes_no_sense_is_an_error() {
     invalid value `generator=A` of the option `attest:sbom`: its generator: repository name `library/A` must be lowercase
     invalid value `generator=` of the option `attest:sbom`: its generator: an image reference can't be empty
     invalid value `` of the option `attest:slsa`: unknown attestation `slsa` (there are `sbom` and `provenance`)
-    invalid value `dir` of the option `context`: it is the URL of neither a git repository nor a file (a repository's web address ends in `.git`; leave the option out for a directory)
-    invalid value `ftp://example.com/x` of the option `context`: it is the URL of neither a git repository nor a file (a repository's web address ends in `.git`; leave the option out for a directory)
+    invalid value of the option `context`: it is the URL of neither a git repository nor a file (a repository's web address ends in `.git`; leave the option out for a directory)
+    invalid value of the option `context`: it is the URL of neither a git repository nor a file (a repository's web address ends in `.git`; leave the option out for a directory)
     invalid value of the option `context`: a user in a URL would be in the build's definition: leave it out
     invalid value of the option `context`: a user in a URL would be in the build's definition: give `--secret id=GIT_AUTH_TOKEN`
     invalid value of the option `context`: unknown key `rfe` in the URL's query; did you mean `ref`?

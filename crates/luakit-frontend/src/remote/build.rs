@@ -7,6 +7,7 @@ use luakit_llb::{Pins, Platform};
 use luakit_script::{Limits, NamedContexts, ScriptError};
 
 use super::open::{Opened, open};
+use super::printed::Printed;
 use super::source::Sources;
 use super::{RemoteFailure, contexts};
 use crate::host::Host;
@@ -16,9 +17,6 @@ use crate::plan::{Output, Plan, PlanError, Request};
 use crate::solver::{self, References};
 use crate::subrequest::{self, Request as Question};
 use crate::targets::Selection;
-
-/// How many printed lines are passed on.
-const LINES: usize = 200;
 
 /// A request to a frontend.
 #[derive(Debug, Clone)]
@@ -90,11 +88,7 @@ async fn ask<H: Host>(
 ) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
     let options = &job.options;
     let script = Arc::clone(&opened.script);
-    let which = match question {
-        Question::Targets => Which::Every,
-        _ => Which::Target(options.target.clone()),
-    };
-    let (plan, printed) = evaluate(job, opened, contexts, which).await;
+    let (plan, printed) = evaluate(job, opened, contexts, Some(question)).await;
     told.printed(printed).await;
     if question == Question::Lint {
         let checked = subrequest::lint(plan.as_ref(), &script, &options.warnings);
@@ -117,8 +111,7 @@ async fn finish<H: Host>(
     let options = &job.options;
     let lock = opened.lock.clone();
     told.all(&options.warnings).await;
-    let which = Which::Target(options.target.clone());
-    let (plan, printed) = evaluate(job, opened, contexts, which).await;
+    let (plan, printed) = evaluate(job, opened, contexts, None).await;
     told.printed(printed).await;
     let mut plan = plan.map_err(planning_error)?;
     let warnings: Vec<Diagnostic> = plan.warnings().into_iter().cloned().collect();
@@ -150,23 +143,19 @@ async fn finish<H: Host>(
     }))
 }
 
-/// Runs the script, on a thread that may wait for the engine, and gives what it printed.
+/// Runs the script for a question or for a build, on a thread that may wait for the engine, and gives what it printed.
 async fn evaluate<H: Host>(
     job: &Job,
     opened: Opened<H>,
     contexts: NamedContexts,
-    which: Which,
+    question: Option<Question>,
 ) -> (Result<Plan, PlanError>, Vec<String>) {
-    let printed = Arc::new(Mutex::new(Vec::new()));
+    let printed = Arc::new(Mutex::new(Printed::default()));
     let lines = Arc::clone(&printed);
-    let print = Arc::new(move |line: &str| {
-        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() <= LINES {
-            lines.push(line.to_owned());
-        }
-    });
+    let print = Arc::new(move |line: &str| lines.lock().unwrap_or_else(PoisonError::into_inner).add(line));
     let platforms = job.options.platforms.clone();
     let args = job.options.args.clone();
+    let target = job.options.target.clone();
     let machine = job.machine.clone();
     let evaluated = tokio::task::spawn_blocking(move || {
         let request = Request {
@@ -177,10 +166,9 @@ async fn evaluate<H: Host>(
             contexts,
             limits: Limits::default(),
             print,
-            selection: match &which {
-                Which::Every => Selection::Every,
-                Which::Target(Some(name)) => Selection::Named(name),
-                Which::Target(None) => Selection::Default,
+            selection: match question {
+                Some(question) => question.selection(target.as_deref()),
+                None => target.as_deref().map_or(Selection::Default, Selection::Named),
             },
             platforms,
             default_platform: machine.clone(),
@@ -194,14 +182,7 @@ async fn evaluate<H: Host>(
         Err(_) => Err(PlanError::Stopped),
     });
     let printed = std::mem::take(&mut *printed.lock().unwrap_or_else(PoisonError::into_inner));
-    (plan, printed)
-}
-
-/// Which exports are chosen.
-enum Which {
-    Every,
-    /// The one of that name, or the default one.
-    Target(Option<String>),
+    (plan, printed.into_lines())
 }
 
 fn planning_error(error: PlanError) -> Diagnostic {
@@ -244,11 +225,7 @@ impl<H: Host> Told<'_, H> {
     }
 
     /// An engine passes nothing on for a frontend but remarks.
-    async fn printed(&self, mut lines: Vec<String>) {
-        if lines.len() > LINES {
-            lines.truncate(LINES);
-            lines.push("... and more".to_owned());
-        }
+    async fn printed(&self, lines: Vec<String>) {
         for line in lines {
             let line = format!("print: {line}");
             self.host.warn(self.step, &Diagnostic::warning("print", line)).await;

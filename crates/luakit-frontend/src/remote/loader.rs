@@ -2,20 +2,26 @@
 //!
 //! A directory of the client is asked for piece by piece: a file, what matches a pattern, whether something is there.
 //! The engine's answer to each is a result of its own, kept for the next question. A context that the engine has whole
-//! is looked into. The script runs on a thread of its own, which waits here while the runtime works.
+//! is looked into. The script runs on a thread of its own, which waits here while the runtime works; as its own time
+//! stands still meanwhile, what it may ask for has an end, and so has its waiting.
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use luakit_script::{Glob, GlobError, LARGEST, LoadError, Root, SourceLoader, check_path, outside};
+use luakit_script::{Glob, GlobError, LARGEST, Limit, LoadError, Root, SourceLoader, check_path, outside};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use super::source::{Asked, ClientDir, Sources};
 use super::tree::{Found, Tree};
 use crate::host::{EntryKind, Host};
+
+/// How many different questions the client is asked: each makes a step of the build, and its answer is kept.
+const ASKS: usize = 10_000;
+/// How long a script waits for the engine, all in all.
+const WAITING: Duration = Duration::from_secs(10 * 60);
 
 /// Where a script's files are.
 pub(super) enum Place<H: Host> {
@@ -40,18 +46,41 @@ pub(super) struct RemoteLoader<H: Host> {
 }
 
 /// The time that a script has waited for the engine: one thread, one wait at a time.
-#[derive(Default)]
-struct Waits(std::sync::Mutex<(Duration, Option<Instant>)>);
+struct Waits {
+    most: Duration,
+    /// The waits that are over, and when the present one began.
+    state: std::sync::Mutex<(Duration, Option<Instant>)>,
+}
 
 impl Waits {
+    fn new(most: Duration) -> Self {
+        Self {
+            most,
+            state: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Waits for work, as long as there is time.
+    async fn wait<T>(&self, work: impl Future<Output = Result<T, LoadError>>) -> Result<T, LoadError> {
+        let over = || LoadError::Limit(Limit::Waiting(self.most));
+        let left = self.most.saturating_sub(self.so_far());
+        if left.is_zero() {
+            return Err(over());
+        }
+        self.set(Some(Instant::now()));
+        let outcome = tokio::time::timeout(left, work).await;
+        self.set(None);
+        outcome.unwrap_or_else(|_| Err(over()))
+    }
+
     fn set(&self, began: Option<Instant>) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let ended = state.1.take().map(|began| began.elapsed()).unwrap_or_default();
         *state = (state.0 + ended, began);
     }
 
     fn so_far(&self) -> Duration {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.0 + state.1.map(|began| began.elapsed()).unwrap_or_default()
     }
 }
@@ -65,20 +94,17 @@ impl<H: Host> RemoteLoader<H> {
             script,
             context,
             answers: Mutex::default(),
-            waits: Waits::default(),
+            waits: Waits::new(WAITING),
         }
     }
 
     /// Waits on the script's thread.
-    fn wait<T>(&self, work: impl Future<Output = T>) -> T {
-        self.waits.set(Some(Instant::now()));
-        let outcome = self.runtime.block_on(work);
-        self.waits.set(None);
-        outcome
+    fn wait<T>(&self, work: impl Future<Output = Result<T, LoadError>>) -> Result<T, LoadError> {
+        self.runtime.block_on(self.waits.wait(work))
     }
 
     /// The result that answers a question about a root, and where in it the root is.
-    async fn tree(&self, root: Root, asked: Asked) -> Result<(Arc<Tree<H>>, &str), H::Error> {
+    async fn tree(&self, root: Root, asked: Asked) -> Result<(Arc<Tree<H>>, &str), LoadError> {
         let place = match root {
             Root::Script => &self.script,
             Root::Context => &self.context,
@@ -92,17 +118,19 @@ impl<H: Host> RemoteLoader<H> {
         if let Some(tree) = answers.get(&key) {
             return Ok((Arc::clone(tree), &dir.path));
         }
-        let tree = self.sources.ask(dir, &key.0).await?;
+        if answers.len() >= ASKS {
+            return Err(Limit::Reads(ASKS).into());
+        }
+        let (Asked::Path(text) | Asked::Pattern(text)) = &key.0;
+        let tree = self.sources.ask(dir, &key.0).await.map_err(|e| unreadable(text, &e))?;
         let tree = Arc::new(tree);
         answers.insert(key, Arc::clone(&tree));
         Ok((tree, &dir.path))
     }
 
     async fn find(&self, root: Root, path: &str) -> Result<(Arc<Tree<H>>, Found), LoadError> {
-        let unreadable = |error: &H::Error| unreadable(path, error);
-        let asked = Asked::Path(path.to_owned());
-        let (tree, base) = self.tree(root, asked).await.map_err(|e| unreadable(&e))?;
-        let found = tree.find(base, path).await.map_err(|e| unreadable(&e))?;
+        let (tree, base) = self.tree(root, Asked::Path(path.to_owned())).await?;
+        let found = tree.find(base, path).await.map_err(|e| unreadable(path, &e))?;
         if found == Found::Outside {
             return Err(outside(root, path));
         }
@@ -132,7 +160,7 @@ impl<H: Host> RemoteLoader<H> {
     async fn list(&self, root: Root, pattern: &str, glob: &Glob) -> Result<Vec<String>, LoadError> {
         let asked = Asked::Pattern(pattern.to_owned());
         let failed = |e: H::Error| unreadable(pattern, &e);
-        let (tree, base) = self.tree(root, asked).await.map_err(failed)?;
+        let (tree, base) = self.tree(root, asked).await?;
         let Found::Directory(base) = tree.find(base, "").await.map_err(failed)? else {
             return Ok(Vec::new());
         };
@@ -190,5 +218,20 @@ fn unreadable(path: &str, error: &impl std::error::Error) -> LoadError {
     LoadError::Unreadable {
         path: path.to_owned(),
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn waiting_has_an_end() {
+        let waits = Waits::new(Duration::from_millis(20));
+        assert_eq!(waits.wait(async { Ok(1) }).await, Ok(1));
+        let over = Err(LoadError::Limit(Limit::Waiting(Duration::from_millis(20))));
+        assert_eq!(waits.wait(std::future::pending::<Result<u8, _>>()).await, over);
+        assert!(waits.so_far() >= Duration::from_millis(20));
+        assert_eq!(waits.wait(async { Ok(1) }).await, over);
     }
 }

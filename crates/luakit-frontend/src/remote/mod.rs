@@ -9,6 +9,7 @@ mod build;
 mod contexts;
 mod loader;
 mod open;
+mod printed;
 mod source;
 mod tree;
 mod workers;

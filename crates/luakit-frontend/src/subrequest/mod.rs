@@ -21,6 +21,8 @@ pub use lint::{Checked, lint};
 pub use outline::outline;
 pub use targets::targets;
 
+use crate::targets::Selection;
+
 /// The version of the answers' shapes.
 const VERSION: &str = "1.0.0";
 
@@ -67,6 +69,15 @@ impl Request {
             Self::Outline => "frontend.outline",
             Self::Targets => "frontend.targets",
             Self::Lint => "frontend.lint",
+        }
+    }
+
+    /// The exports that it is about, where a target may be chosen.
+    pub fn selection(self, target: Option<&str>) -> Selection<'_> {
+        match (self, target) {
+            (Self::Outline | Self::Lint, Some(name)) => Selection::Named(name),
+            (Self::Outline, None) => Selection::Default,
+            (Self::Lint, None) | (Self::Targets | Self::Describe, _) => Selection::Every,
         }
     }
 

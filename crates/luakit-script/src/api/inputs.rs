@@ -40,10 +40,12 @@ pub(super) fn exists(call: &mut Call<'_>) -> Result<Out> {
 }
 
 fn failed(call: &Call<'_>, error: &LoadError) -> CallError {
+    call.build.hit_by(error);
     let code = match error {
         LoadError::Outside { .. } => "outside-context",
         LoadError::Unreadable { .. } => "unreadable-file",
         LoadError::Pattern { .. } => "invalid-pattern",
+        LoadError::Limit(_) => "read-limit",
     };
     call.error(code, error.to_string()).about(Subject::Argument(1))
 }

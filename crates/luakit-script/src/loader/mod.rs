@@ -9,6 +9,8 @@ use std::time::Duration;
 pub use dir::DirLoader;
 pub use glob::{Glob, GlobError};
 
+use crate::error::Limit;
+
 /// Where a file is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root {
@@ -102,4 +104,7 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
+    /// It was asked for too much: the script ends.
+    #[error(transparent)]
+    Limit(#[from] Limit),
 }

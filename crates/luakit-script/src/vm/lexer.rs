@@ -3,6 +3,8 @@
 //! Flat and linear: nothing nests, so no text can exhaust the stack, and a text that is no Lua still gives
 //! tokens. Comments are left out.
 
+use super::text::directives;
+
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -37,9 +39,7 @@ pub(super) fn tokens(text: &[u8]) -> Vec<Token> {
     if text.starts_with(b"\xef\xbb\xbf") {
         lexer.at = 3;
     }
-    if lexer.peek(0) == Some(b'#') {
-        lexer.skip_while(|b| b != b'\n');
-    }
+    lexer.advance(directives(lexer.rest()));
     let mut tokens = Vec::new();
     while let Some(token) = lexer.next() {
         tokens.push(token);
@@ -231,6 +231,7 @@ mod tests {
         );
         check("[==[ ]] \n ]==] --[[ x \n y ]] z", &[("[==[ ]] \n ]==]", 1), ("z", 3)]);
         check("#!/usr/bin/env luakit\nf{}", &[("f", 2), ("{", 2), ("}", 2)]);
+        check("\u{feff}#!x\n# syntax=a\n# check=b\n\n#f", &[("#", 5), ("f", 5)]);
         check("`a {b} c`..'it'", &[("`a {b} c`", 1), ("..", 1), ("'it'", 1)]);
         check("'open\nnext", &[("'open", 1), ("next", 2)]);
         check("[[never ends", &[("[[never ends", 1)]);

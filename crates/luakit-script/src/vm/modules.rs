@@ -138,6 +138,7 @@ fn find(build: &Build, name: &str, own: &str) -> Result<Found, ModuleError> {
                     return Err(ModuleError::Outside { name: name.to_owned() });
                 }
                 Err(error) => {
+                    build.hit_by(&error);
                     return Err(ModuleError::Unreadable {
                         name: name.to_owned(),
                         error,

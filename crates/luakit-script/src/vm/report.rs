@@ -100,11 +100,12 @@ fn is_dockerfile(file: &SourceFile) -> bool {
 }
 
 fn limit_diagnostic(limit: Limit) -> Diagnostic {
-    let (code, flag) = match limit {
-        Limit::Time(_) => ("timeout", "--timeout"),
-        Limit::Memory(_) => ("memory-limit", "--memory-limit"),
+    let (code, hint) = match limit {
+        Limit::Time(_) => ("timeout", "`--timeout` sets the limit"),
+        Limit::Memory(_) => ("memory-limit", "`--memory-limit` sets the limit"),
+        Limit::Reads(_) | Limit::Waiting(_) => ("read-limit", "let steps of the build read what is much"),
     };
-    Diagnostic::error(code, limit.to_string()).with_hint(format!("`{flag}` sets the limit"))
+    Diagnostic::error(code, limit.to_string()).with_hint(hint)
 }
 
 struct Report<'a> {

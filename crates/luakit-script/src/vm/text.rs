@@ -43,11 +43,11 @@ pub(super) fn compiler() -> Compiler {
     Compiler::new().set_optimization_level(1).set_debug_level(2)
 }
 
-/// Compiles a file of the script under its name. A byte order mark and a first line that starts with `#`
-/// are passed over, and the lines keep their numbers.
+/// Compiles a file of the script under its name. A byte order mark and the lines before all others that start with `#`
+/// (`#!…`, `# syntax=…`, `# check=…`) are passed over, and the lines keep their numbers.
 pub(super) fn file(lua: &Lua, build: &Build, name: &str, data: &Arc<[u8]>) -> mlua::Result<Function> {
     let chunk = build.chunks.borrow_mut().add(name, Arc::clone(data));
-    compile(lua, &chunk, &without_directive(data), None)
+    compile(lua, &chunk, &without_directives(data), None)
 }
 
 /// Compiles a file of Luakit's own library.
@@ -56,13 +56,22 @@ pub(super) fn library(lua: &Lua, build: &Build, name: &str, data: &Arc<[u8]>) ->
     compile(lua, &chunk, data, None)
 }
 
-fn without_directive(data: &[u8]) -> Cow<'_, [u8]> {
+/// Blank lines take the directives' place.
+fn without_directives(data: &[u8]) -> Cow<'_, [u8]> {
     let text = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
-    if text.first() == Some(&b'#') {
-        let end = text.iter().position(|b| *b == b'\n').unwrap_or(text.len());
-        return Cow::Borrowed(text.get(end..).unwrap_or_default());
+    let length = directives(text);
+    let lines = text.iter().take(length).filter(|b| **b == b'\n').count();
+    match text.get(length..) {
+        Some(rest) if lines > 0 => Cow::Owned([vec![b'\n'; lines].as_slice(), rest].concat()),
+        Some(rest) => Cow::Borrowed(rest),
+        None => Cow::Borrowed(text),
     }
-    Cow::Borrowed(text)
+}
+
+/// How long the lines are that start with `#`, before the first that doesn't.
+pub(super) fn directives(text: &[u8]) -> usize {
+    let lines = text.split_inclusive(|b| *b == b'\n');
+    lines.take_while(|line| line.starts_with(b"#")).map(<[u8]>::len).sum()
 }
 
 fn compile(lua: &Lua, chunk: &str, text: &[u8], env: Option<Table>) -> mlua::Result<Function> {

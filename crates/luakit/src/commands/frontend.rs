@@ -21,7 +21,7 @@ use crate::runtime;
 pub(crate) struct Args {}
 
 pub(crate) fn run(_args: Args) -> Result<(), Failure> {
-    let Some(environment) = FrontendEnvironment::read()? else {
+    let Some(environment) = FrontendEnvironment::read() else {
         return Err(Failure::usage("`luakit frontend` is started by BuildKit, as the entrypoint of a frontend image").hint(
             "name that image in a script's first line: `# syntax=IMAGE`; on the command line, `luakit build` builds",
         ));
@@ -32,27 +32,8 @@ pub(crate) fn run(_args: Args) -> Result<(), Failure> {
 
 /// Answers the build, or ends when BuildKit hangs up.
 async fn serve(stdio: Stdio, environment: FrontendEnvironment) -> Result<(), Failure> {
-    let machine = Machine::read(&environment.workers);
-    let options = Options::parse(&environment.options);
-    let known = options.as_ref().ok();
-    let setting = FrontendSetting {
-        version: machine.as_ref().and_then(|machine| machine.version.clone()),
-        session: environment.session.clone(),
-        cache_imports: known
-            .map(|o| o.cache_imports.iter().map(cache).collect())
-            .unwrap_or_default(),
-        resolve_mode: known.map(|o| o.resolve_mode).unwrap_or_default(),
-    };
-    let (gateway, closed) = stdio.open(setting).await.map_err(no_buildkit)?;
-    let host = gateway.clone();
-    let work = tokio::spawn(async move {
-        let job = Job {
-            options: options.map_err(|error| RemoteFailure::from(option_error(&error)))?,
-            session: environment.session,
-            machine: machine.map_or_else(Platform::linux_amd64, |machine| machine.platform),
-        };
-        remote::build(&host, job).await
-    });
+    let (gateway, closed) = stdio.open().await.map_err(no_buildkit)?;
+    let work = tokio::spawn(work(gateway.clone(), environment));
     tokio::select! {
         biased;
         outcome = work => {
@@ -67,6 +48,30 @@ async fn serve(stdio: Stdio, environment: FrontendEnvironment) -> Result<(), Fai
             Diagnostic::error("no-engine", "BuildKit hung up before the build's end"),
         )),
     }
+}
+
+/// Does what is asked for. Whatever fails here is returned to BuildKit.
+async fn work(
+    gateway: Gateway,
+    environment: FrontendEnvironment,
+) -> Result<Answer<ResultRef>, RemoteFailure<GatewayError>> {
+    let asked = environment
+        .asked()
+        .map_err(|wrong| RemoteFailure::from(Diagnostic::error("option", wrong)))?;
+    let options = Options::parse(&asked.options).map_err(|error| RemoteFailure::from(option_error(&error)))?;
+    let machine = Machine::read(&asked.workers);
+    let host = gateway.with(FrontendSetting {
+        version: machine.as_ref().and_then(|machine| machine.version.clone()),
+        session: asked.session.clone(),
+        cache_imports: options.cache_imports.iter().map(cache).collect(),
+        resolve_mode: options.resolve_mode,
+    });
+    let job = Job {
+        options,
+        session: asked.session,
+        machine: machine.map_or_else(Platform::linux_amd64, |machine| machine.platform),
+    };
+    remote::build(&host, job).await
 }
 
 /// Returns what came of it. What failed is told there, and nowhere else.
@@ -108,6 +113,7 @@ async fn succeed(gateway: &Gateway, build: Build<ResultRef>) -> Result<(), Failu
             result,
             image_config: Some(output.config),
             base_config: output.base_config,
+            annotations: output.annotations,
         })
         .collect();
     match gateway.succeed(&results, build.multi_platform, build.epoch).await {

@@ -272,5 +272,7 @@ fn result((output, result): (Output, ResultRef)) -> PlatformResult {
         result,
         image_config: Some(output.config),
         base_config: output.base_config,
+        // The exporters are told of them.
+        annotations: BTreeMap::new(),
     }
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use luakit_testkit::image::{Archive, Image};
 use luakit_testkit::rootfs::Rootfs;
 
 use crate::frontend_image::frontend_image;
@@ -121,6 +122,31 @@ fn a_script_becomes_an_image() {
     docker.bench.docker_says(&["image", "rm", "--force", &tag]);
     assert_eq!(ran, "from the context\nbuilt\n");
     assert_eq!(config.trim(), r#"{"kept":"script","replaced":"docker"}"#);
+}
+
+#[test]
+fn annotations_are_those_of_each_platform() {
+    let docker = Docker::new();
+    let script = format!(
+        "#!/usr/bin/env -S luakit build\n# syntax={}\n{}",
+        docker.image,
+        r#"bk.export(bk.scratch():mkfile("/x", "x"), { annotations = { ["org.example.for"] = tostring(bk.target_platform) } })"#
+    );
+    let project = docker.bench.project(&[("build.lua", script.as_str())]);
+    let annotations = |platforms: &str| {
+        let dest = docker.bench.path("image.tar");
+        let output = format!("type=oci,dest={}", dest.display());
+        docker.says(
+            &project,
+            &["--platform", platforms, "--provenance=false", "-o", &output],
+        );
+        let archive = Archive::open(&dest).unwrap();
+        let images = archive.images().unwrap();
+        let annotation = |image: &Image<'_>| image.manifest["annotations"]["org.example.for"].to_string();
+        images.iter().map(annotation).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(annotations("linux/amd64"), r#""linux/amd64""#);
+    assert_eq!(annotations("linux/amd64,linux/arm64"), r#""linux/amd64" "linux/arm64""#);
 }
 
 #[test]

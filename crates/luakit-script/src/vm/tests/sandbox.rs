@@ -47,7 +47,7 @@ fn luau_is_there_too() {
 }
 
 #[test]
-fn a_directive_and_a_byte_order_mark_are_skipped() {
+fn directives_and_a_byte_order_mark_are_skipped() {
     let check = |script: &str| {
         let (_, failure) = Run::script(script).run();
         let diagnostic = failure.expect("it fails").diagnostic;
@@ -61,7 +61,12 @@ fn a_directive_and_a_byte_order_mark_are_skipped() {
     check("\u{feff}-- x\n\nerror('here')");
     check("\u{feff}# syntax=luakit\n\nerror('here')");
     check("--\n--\nerror('here')");
+    check("#!/usr/bin/env luakit\n# syntax=luakit\nerror('here')");
+    check("\u{feff}# syntax=luakit\r\n# check=error=true\r\nerror('here')");
     assert_eq!(Run::script("#").printed(), "");
+    assert_eq!(Run::script("#!x\n# y").printed(), "");
+    let (_, late) = Run::script("#!x\n\n# y").run();
+    assert_eq!(late.expect("it fails").diagnostic.span.expect("a place").line, 3);
     assert_eq!(Run::script("").printed(), "");
 }
 
