@@ -227,6 +227,21 @@ fn a_repository_takes_a_directorys_place() {
 }
 
 #[test]
+fn a_target_takes_an_images_place() {
+    let bench = Workbench::new();
+    let script = r#"
+local base = bk.image("alpine:3.19"):run("echo base > /made-by")
+bk.export(base, { name = "base", env = { FROM = "the target" } })
+bk.export(bk.image("example.com/tools"):run("cat /made-by > /seen; echo $FROM >> /seen"))
+"#;
+    let project = bench.project(&[("build.lua", script)]);
+    let dest = bench.path("out");
+    let output = build(&bench, &project, &dest, &["example.com/tools=target:base"]);
+    succeeded("luakit build --build-context target", &output);
+    assert_eq!(fs::read_to_string(dest.join("seen")).unwrap(), "base\nthe target\n");
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let bench = Workbench::new();
     let project = bench.project(&[("build.lua", SCRIPT), ("file", "")]);
@@ -238,17 +253,12 @@ fn what_cannot_be_is_refused() {
     let told = [
         said(&["src=missing"]),
         said(&["src=file"]),
-        said(&["src=target:base"]),
         said(&["src=.", "src:latest=."]),
     ];
     insta::assert_snapshot!(told.join("\n"), @"
         error[usage]: can't read `missing`, given as the build context `src`: no such file or directory
 
         error[usage]: can't read `file`, given as the build context `src`: not a directory
-
-        error: invalid value 'src=target:base' for '--build-context <NAME=VALUE>': `target:base` is another target's result, and a script has that in a variable: use its state there
-
-        For more information, try '--help'.
 
         error[usage]: `--build-context` gives `src` twice
         ");

@@ -155,7 +155,7 @@ fn what_is_missing_is_told_at_its_place() {
           |
         2 | local s = base:run("true", { mounts = { bk.secret("/x/token") } })
           | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        hint: give it with `--secret id=token,src=FILE`
+        hint: `--secret id=tokens` is given: did you mean `id=token`?
         "#);
     // No build has begun: the id of the last one is still that of the last one.
     std::fs::write(project.join("id"), "earlier").unwrap();
