@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use binary::Arch;
 
 /// What a binary, and so the image of one, may weigh.
-const LIMIT: u64 = 15 << 20;
+const LIMIT: u64 = 15_000_000;
 
 /// Make what is released: static binaries, and the frontend image as an OCI archive, in `target/dist`.
 #[derive(clap::Args)]
