@@ -10,7 +10,7 @@ use luakit_proto::control::{InfoRequest, ListWorkersRequest};
 use luakit_proto::pb;
 use tokio::sync::OnceCell;
 
-use crate::endpoint::{ConnectError, Endpoint, Said};
+use crate::endpoint::{ConnectError, Endpoint, Said, tls};
 use crate::engines::demands::DockerStore;
 use crate::entitlements::Device;
 use crate::error::BuildError;
@@ -81,9 +81,15 @@ impl Engine {
                 Ok(dialled) => {
                     started |= dialled.started;
                     let connection = Connection::open(dialled.stream, &dialled.authority).await;
-                    match connection {
+                    let engine = match connection {
                         Ok(connection) => Self::ask(endpoint, connection, said).await,
                         Err(error) => Err(protocol(endpoint, error.to_string())),
+                    };
+                    match engine {
+                        Err(ConnectError::Protocol { endpoint, message }) if dialled.unidentified => {
+                            Err(protocol(&endpoint, tls::unidentified(&message)))
+                        }
+                        engine => engine,
                     }
                 }
                 Err(error) => Err(error),

@@ -33,6 +33,8 @@ pub(crate) struct Dialled {
     pub(crate) authority: String,
     /// Whether its container was started for it, so that the daemon may need a moment.
     pub(crate) started: bool,
+    /// Whether the other side asked for a certificate of ours, and there is none.
+    pub(crate) unidentified: bool,
 }
 
 impl Endpoint {
@@ -53,6 +55,7 @@ impl Endpoint {
         };
         let mut authority = "localhost".to_owned();
         let mut started = false;
+        let mut unidentified = false;
         let stream: Stream = match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(open)?),
             Self::Tcp { host, port, tls } => {
@@ -67,7 +70,9 @@ impl Endpoint {
                         })?;
                         authority = settings.server_name.clone().unwrap_or(authority);
                         let stream = tcp(host, *port).await.map_err(open)?;
-                        Box::new(prepared.over(stream).await.map_err(open)?)
+                        let secured = prepared.over(stream).await.map_err(open)?;
+                        unidentified = secured.unidentified;
+                        Box::new(secured.stream)
                     }
                 }
             }
@@ -87,6 +92,7 @@ impl Endpoint {
             stream,
             authority,
             started,
+            unidentified,
         })
     }
 
@@ -109,9 +115,10 @@ impl DockerHost {
         }
     }
 
-    /// Opens a connection to Docker's API.
-    pub(super) async fn open(&self, said: &Said) -> Result<Stream, DockerError> {
-        Ok(match self {
+    /// Opens a connection to Docker's API; with it, whether it asked for a certificate of ours, and there is none.
+    pub(super) async fn open(&self, said: &Said) -> Result<(Stream, bool), DockerError> {
+        let mut unidentified = false;
+        let stream: Stream = match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(DockerError::Open)?),
             Self::Tcp { host, port, tls: None } => Box::new(tcp(host, *port).await.map_err(DockerError::Open)?),
             Self::Tcp {
@@ -121,10 +128,13 @@ impl DockerHost {
             } => {
                 let prepared = settings.prepare(host, Inside::DockerApi).map_err(DockerError::Tls)?;
                 let stream = tcp(host, *port).await.map_err(DockerError::Open)?;
-                Box::new(prepared.over(stream).await.map_err(DockerError::Open)?)
+                let secured = prepared.over(stream).await.map_err(DockerError::Open)?;
+                unidentified = secured.unidentified;
+                Box::new(secured.stream)
             }
             Self::Ssh(command) => Box::new(command.spawn(said).map_err(DockerError::Open)?),
-        })
+        };
+        Ok((stream, unidentified))
     }
 }
 

@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::address::{Parts, host_port, quote};
 use super::process::Said;
-use super::{CommandLine, EndpointError, Stream, TlsSettings};
+use super::{CommandLine, EndpointError, Stream, TlsSettings, tls};
 
 /// Where Docker listens unless told otherwise.
 pub const DOCKER_SOCKET: &str = "/var/run/docker.sock";
@@ -198,7 +198,14 @@ impl DockerHost {
 
     /// Sends a request.
     pub(super) async fn send(&self, request: Request<Body>, said: &Said) -> Result<Response<Incoming>, DockerError> {
-        let stream = self.open(said).await?;
+        let (stream, unidentified) = self.open(said).await?;
+        let protocol = |error: hyper::Error| match protocol(error) {
+            DockerError::Protocol(text) if unidentified => DockerError::Protocol(tls::unidentified(&text)),
+            DockerError::Open(error) if unidentified => {
+                DockerError::Open(io::Error::other(tls::unidentified(&error.to_string())))
+            }
+            error => error,
+        };
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(protocol)?;
         // Ends with the answer, or when nobody waits for it.
         tokio::spawn(connection.with_upgrades());

@@ -11,7 +11,7 @@ pub mod docker;
 mod load;
 mod pipe;
 mod process;
-mod tls;
+pub(crate) mod tls;
 
 use std::fmt;
 use std::io;
