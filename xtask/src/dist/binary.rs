@@ -102,7 +102,7 @@ pub(super) fn build(sources: &Path, target: &Path, arch: Arch) -> Result<PathBuf
         .args(["--target", triple, "--target-dir"])
         .arg(target)
         .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(&mapped))
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(arch, &mapped))
         // For the vendored Luau and ring.
         .env(format!("CFLAGS_{}", triple.replace('-', "_")), c_flags(&mapped))
         .env(format!("CXXFLAGS_{}", triple.replace('-', "_")), c_flags(&mapped));
@@ -138,12 +138,18 @@ fn mapped_paths(sources: &Path, target: &Path) -> Result<Vec<(String, &'static s
     ])
 }
 
-fn rust_flags(mapped: &[(String, &str)]) -> String {
+fn rust_flags(arch: Arch, mapped: &[(String, &str)]) -> String {
     let mut flags = vec![
         "-Ctarget-feature=+crt-static".to_owned(),
         // Some distributions' compilers add one: it says nothing here that a digest does not.
         "-Clink-arg=-Wl,--build-id=none".to_owned(),
     ];
+    if arch == Arch::Amd64 {
+        // A binary that can lie anywhere in memory lists every address in it; as DT_RELR in a thirtieth of the bytes
+        // (<https://maskray.me/blog/2021-10-31-relative-relocations-and-relr>). glibc reads it since 2.36, and GNU's
+        // linker, which links for the other architecture, writes it for x86 and POWER alone.
+        flags.push("-Clink-arg=-Wl,-z,pack-relative-relocs".to_owned());
+    }
     flags.extend(
         mapped
             .iter()
