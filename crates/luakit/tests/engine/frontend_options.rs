@@ -146,6 +146,65 @@ fn one_time_for_everything() {
     assert_eq!(images[0].config["created"], "2001-09-09T01:46:40Z");
 }
 
+/// The statement of an archive's attestation with this predicate.
+fn attested(archive: &Archive, predicate: &str) -> Value {
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().unwrap();
+        archive.json(&format!("blobs/{}", digest.replace(':', "/"))).unwrap()
+    };
+    let index = archive.json("index.json").unwrap();
+    let index = blob(&index["manifests"][0]);
+    let manifests = index["manifests"].as_array().unwrap();
+    let attestations = manifests
+        .iter()
+        .find(|manifest| manifest["platform"]["os"] == "unknown")
+        .unwrap();
+    let layers = blob(attestations)["layers"].as_array().unwrap().clone();
+    let layer = layers
+        .iter()
+        .find(|layer| layer["annotations"]["in-toto.io/predicate-type"] == predicate);
+    blob(layer.unwrap_or_else(|| panic!("no {predicate} among {layers:?}")))
+}
+
+/// The engine has a scanner run over what the frontend returns.
+#[test]
+fn an_sbom_is_made_of_the_result() {
+    let docker = Docker::new();
+    let scanner = format!(
+        "{}/luakit-test/scanner:{}",
+        docker.bench.engine.registry(),
+        std::process::id()
+    );
+    let script = r#"
+        local scan = [[#!/bin/sh
+        files=$(ls "$BUILDKIT_SCAN_SOURCE" | tr '\n' ' ')
+        cat > "$BUILDKIT_SCAN_DESTINATION/files.spdx.json" <<END
+        {"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document",
+         "predicate": {"name": "$files"}}
+END
+        ]]
+        bk.export(bk.image("alpine:3.19"):mkfile("/scan", scan, { mode = "0755" }), { entrypoint = { "/scan" } })"#;
+    let output = format!("type=registry,name={scanner}");
+    docker.says(&docker.project(script, &[]), &["--provenance=false", "-o", &output]);
+    let project = docker.project(
+        "bk.export(bk.scratch():mkfile(\"/one\", \"\"):mkfile(\"/two\", \"\"))",
+        &[],
+    );
+    let file = docker.bench.path("image.tar");
+    let spec = format!("type=oci,dest={}", file.display());
+    docker.says(
+        &project,
+        &[
+            &format!("--sbom=generator={scanner}"),
+            "--provenance=false",
+            "-o",
+            &spec,
+        ],
+    );
+    let statement = attested(&Archive::open(&file).unwrap(), "https://spdx.dev/Document");
+    assert_eq!(statement["predicate"]["name"], "one two ");
+}
+
 /// The runnable patterns, as `luakit build` and as `docker buildx build` make them: what can differ is when a step ran,
 /// and that the engine remembers.
 #[test]
