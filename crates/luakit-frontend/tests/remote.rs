@@ -15,6 +15,7 @@ use luakit_frontend::options::Options;
 use luakit_frontend::remote::{Answer, Job, RemoteFailure, build};
 use luakit_frontend::resolve::{ImageResolver, ResolveError};
 use luakit_frontend::{Output, Solver};
+use luakit_llb::op::ResolveMode;
 use luakit_llb::{Definition, Platform, Reference, ResolvedImage};
 use luakit_proto::{Message as _, map, pb};
 
@@ -23,6 +24,8 @@ use luakit_proto::{Message as _, map, pb};
 struct Engine {
     /// By path; links have a `->` before what they say.
     files: Arc<BTreeMap<String, String>>,
+    /// An image, and what is taken in its place.
+    policy: Arc<Option<(String, String)>>,
     asked: Arc<Mutex<Vec<String>>>,
     told: Arc<Mutex<Vec<String>>>,
 }
@@ -79,11 +82,22 @@ fn sources(definition: &Definition) -> Vec<String> {
 }
 
 impl ImageResolver for Engine {
-    async fn resolve(&self, reference: &Reference, platforms: &[Platform]) -> Vec<Result<ResolvedImage, ResolveError>> {
-        self.asked.lock().unwrap().push(format!("image {reference}"));
+    async fn resolve(
+        &self,
+        reference: &Reference,
+        platforms: &[Platform],
+        mode: ResolveMode,
+    ) -> Vec<Result<ResolvedImage, ResolveError>> {
+        let told = match mode {
+            ResolveMode::Default => format!("image {reference}"),
+            mode => format!("image {reference} ({mode:?})"),
+        };
+        self.asked.lock().unwrap().push(told);
         let config = |platform: &Platform| {
             let json = format!(r#"{{"os":"{}","architecture":"{}"}}"#, platform.os(), platform.arch());
+            let policy = |(from, to): &(String, String)| (*from == reference.familiar()).then(|| to.parse().unwrap());
             Ok(ResolvedImage {
+                reference: self.policy.as_ref().as_ref().and_then(policy),
                 digest: None,
                 config: json.into_bytes(),
             })
@@ -351,5 +365,44 @@ async fn a_platforms_own_context_counts_first() {
     insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @"
     linux/amd64: docker-image://docker.io/library/alpine:3.20 ([context base] alpine:3.20)
     linux/arm64: docker-image://docker.io/arm64v8/alpine:3.20 ([context base] arm64v8/alpine:3.20)
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_of_the_engine_takes_another_image() {
+    let script = "bk.export(bk.image('alpine:3.19'):run('true'))";
+    let engine = Engine {
+        policy: Arc::new(Some((
+            "alpine:3.19".to_owned(),
+            "mirror.example.com/alpine:3.19".to_owned(),
+        ))),
+        ..Engine::new(&[("/build.lua", script)])
+    };
+    let outputs = built(&engine, &[]).await.unwrap();
+    let told = sources(&outputs[0].definition).join(" ");
+    assert!(
+        told.starts_with("docker-image://mirror.example.com/alpine:3.19 "),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_says_when_registries_are_asked() {
+    let script = r#"
+        local a = bk.image("alpine", { resolve_mode = "pull" })
+        local b = bk.image("busybox", { resolve_mode = "local" })
+        local c = bk.image("debian", { resolve_mode = "local" })
+        local d = bk.image("debian", { resolve_mode = "pull", platform = "linux/arm64" })
+        local e = bk.image("ubuntu")
+        bk.export(bk.merge(a, b, c, d, e))"#;
+    let engine = Engine::new(&[("/build.lua", script)]);
+    assert_eq!(built(&engine, &[]).await.unwrap().len(), 1);
+    let asked = engine.asked();
+    let images: Vec<&str> = asked.lines().filter(|line| line.starts_with("image")).collect();
+    insta::assert_snapshot!(images.join("\n"), @r"
+    image docker.io/library/alpine:latest (ForcePull)
+    image docker.io/library/busybox:latest (PreferLocal)
+    image docker.io/library/debian:latest (ForcePull)
+    image docker.io/library/ubuntu:latest
     ");
 }

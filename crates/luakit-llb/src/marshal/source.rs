@@ -93,10 +93,8 @@ fn image(source: &ImageSource, options: &Options<'_>) -> Wire {
             .cap(caps::SOURCE_IMAGE_CHECKSUM);
     }
     let platform = source.platform.as_ref().unwrap_or(options.platform);
-    let pin = options.pins.image(&source.reference, platform);
-    let digest = pin.and_then(|resolved| resolved.digest.clone());
-    let identifier = match digest {
-        Some(digest) if source.resolve_digest => source.reference.with_digest(digest),
+    let identifier = match options.pins.image(&source.reference, platform) {
+        Some(resolved) if source.resolve_digest => resolved.pinned(&source.reference),
         _ => source.reference.clone(),
     };
     a.into_wire(

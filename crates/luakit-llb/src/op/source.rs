@@ -19,16 +19,16 @@ pub enum Source {
     OciLayout(OciLayoutSource),
 }
 
-/// When an engine asks the registry for an image that it already has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// When an engine asks the registry for an image that it already has. In order of how often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ResolveMode {
+    /// Only when it has none.
+    PreferLocal,
     /// As the engine decides.
     #[default]
     Default,
     /// Always.
     ForcePull,
-    /// Only when it has none.
-    PreferLocal,
 }
 
 /// `bk.image`.

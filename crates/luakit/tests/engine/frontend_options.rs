@@ -205,6 +205,34 @@ END
     assert_eq!(statement["predicate"]["name"], "one two ");
 }
 
+/// What the policy takes is looked up and built on, for each platform, though its digest is unknown where the script says.
+#[test]
+fn a_policy_takes_another_image() {
+    let docker = Docker::new();
+    let script = "bk.export(bk.image(\"alpine:3.19\"):run(\"test ! -e /etc/alpine-release && uname -m > /said\"))";
+    let policy = r#"{"rules": [{"action": "CONVERT",
+        "selector": {"identifier": "docker-image://docker.io/library/alpine:3.19"},
+        "updates": {"identifier": "docker-image://docker.io/library/busybox:1.36"}}]}"#;
+    let project = docker.project(script, &[("policy.json", policy)]);
+    let file = docker.bench.path("image.tar");
+    let spec = format!("type=oci,dest={}", file.display());
+    let args = [
+        "--platform=linux/amd64,linux/arm64",
+        "--provenance=false",
+        "-f",
+        "build.lua",
+    ];
+    let mut command = docker.command(&project, &[args.as_slice(), &["-o", &spec, "."]].concat());
+    command.env("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", "policy.json");
+    succeeded("docker buildx build", &command.output().unwrap());
+    let archive = Archive::open(&file).unwrap();
+    let images = archive.images().unwrap();
+    let said = images
+        .iter()
+        .map(|image| image.root().unwrap().get("/said").unwrap().text().unwrap());
+    assert_eq!(said.collect::<Vec<_>>(), ["x86_64\n", "aarch64\n"]);
+}
+
 /// The runnable patterns, as `luakit build` and as `docker buildx build` make them: what can differ is when a step ran,
 /// and that the engine remembers.
 #[test]
