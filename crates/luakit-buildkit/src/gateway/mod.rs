@@ -14,6 +14,10 @@ mod finish;
 mod places;
 pub(crate) mod results;
 pub mod stdio;
+#[cfg(test)]
+mod stub;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

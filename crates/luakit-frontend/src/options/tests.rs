@@ -431,7 +431,7 @@ fn what_makes_no_sense_is_an_error() {
     invalid value `{` of the option `input-metadata:0`: it must be JSON that maps names to base64, as `{"containerimage.config":"…"}`
     invalid value `{"containerimage.config":"?"}` of the option `input-metadata:0`: it must be JSON that maps names to base64, as `{"containerimage.config":"…"}`
     invalid value `s` of the option `local-sessionid:`: a directory has a name
-    this frontend can't do `moby.buildkit.frontend.dreams`, which the request needs
+    unsupported frontend capability moby.buildkit.frontend.dreams
     "#);
     let conflict = Options::parse(&map(&[
         ("platform", "linux/amd64,linux/arm64"),

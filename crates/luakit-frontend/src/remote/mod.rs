@@ -21,6 +21,7 @@ pub use build::{Answer, Build, Job, build};
 pub use workers::Machine;
 
 use crate::host::Host;
+use crate::options::OptionError;
 use crate::subrequest::UnknownRequest;
 
 /// Why a frontend has no answer.
@@ -35,6 +36,8 @@ pub enum RemoteFailure<E> {
         /// The definitions that it was about, where these are the script's.
         definitions: Vec<Definition>,
     },
+    /// The request needs the capability of this name, which this frontend hasn't.
+    Incapable(String),
     /// The request asks for what this frontend doesn't know.
     UnknownRequest(UnknownRequest),
 }
@@ -42,6 +45,19 @@ pub enum RemoteFailure<E> {
 impl<E> From<Diagnostic> for RemoteFailure<E> {
     fn from(diagnostic: Diagnostic) -> Self {
         Self::Told(vec![diagnostic])
+    }
+}
+
+impl<E> From<OptionError> for RemoteFailure<E> {
+    fn from(error: OptionError) -> Self {
+        if let OptionError::Capability(name) = error {
+            return Self::Incapable(name);
+        }
+        let diagnostic = Diagnostic::error("option", error.to_string());
+        match error.hint() {
+            Some(hint) => diagnostic.with_hint(hint).into(),
+            None => diagnostic.into(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use luakit_buildkit::{CacheEntry, FrontendSetting, Gateway, GatewayError, PlatformResult, ResultRef, Stdio};
 use luakit_diagnostic::Diagnostic;
-use luakit_frontend::options::{CacheImport, OptionError, Options};
+use luakit_frontend::options::{CacheImport, Options};
 use luakit_frontend::remote::{self, Answer, Build, Job, Machine, RemoteFailure};
 use luakit_llb::Platform;
 
@@ -58,7 +58,7 @@ async fn work(
     let asked = environment
         .asked()
         .map_err(|wrong| RemoteFailure::from(Diagnostic::error("option", wrong)))?;
-    let options = Options::parse(&asked.options).map_err(|error| RemoteFailure::from(option_error(&error)))?;
+    let options = Options::parse(&asked.options)?;
     let machine = Machine::read(&asked.workers);
     let host = gateway.with(FrontendSetting {
         version: machine.as_ref().and_then(|machine| machine.version.clone()),
@@ -93,11 +93,15 @@ async fn answer(
         RemoteFailure::Host { error, definitions } => match error.build_error() {
             Some(known) => {
                 gateway
-                    .fail(report::failure(known, definitions, &BTreeMap::new()).diagnostics())
+                    .fail_for(
+                        error,
+                        report::failure(known, definitions, &BTreeMap::new()).diagnostics(),
+                    )
                     .await
             }
             None => gateway.fail_by(error).await,
         },
+        RemoteFailure::Incapable(name) => gateway.fail_incapable(name).await,
         RemoteFailure::UnknownRequest(error) => gateway.fail_unknown(&error.name, &error.to_string()).await,
     };
     returned.map_err(no_buildkit)?;
@@ -129,14 +133,6 @@ fn cache(import: &CacheImport) -> CacheEntry {
     CacheEntry {
         kind: import.kind.clone(),
         attrs: import.attrs.clone(),
-    }
-}
-
-fn option_error(error: &OptionError) -> Diagnostic {
-    let diagnostic = Diagnostic::error("option", error.to_string());
-    match error.hint() {
-        Some(hint) => diagnostic.with_hint(hint),
-        None => diagnostic,
     }
 }
 
