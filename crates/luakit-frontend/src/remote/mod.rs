@@ -18,7 +18,7 @@ use luakit_diagnostic::Diagnostic;
 use luakit_llb::Definition;
 
 pub use build::{Answer, Build, Job, build};
-pub use workers::Machine;
+pub use workers::{Machine, UnreadableWorkers};
 
 use crate::host::Host;
 use crate::options::OptionError;

@@ -59,7 +59,8 @@ async fn work(
         .asked()
         .map_err(|wrong| RemoteFailure::from(Diagnostic::error("option", wrong)))?;
     let options = Options::parse(&asked.options)?;
-    let machine = Machine::read(&asked.workers);
+    let machine = Machine::read(&asked.workers)
+        .map_err(|unreadable| RemoteFailure::from(Diagnostic::error("workers", unreadable.to_string())))?;
     let host = gateway.with(FrontendSetting {
         version: machine.as_ref().and_then(|machine| machine.version.clone()),
         session: asked.session.clone(),
@@ -69,7 +70,7 @@ async fn work(
     let job = Job {
         options,
         session: asked.session,
-        machine: machine.map_or_else(Platform::linux_amd64, |machine| machine.platform),
+        machine: machine.map_or_else(own_platform, |machine| machine.platform),
     };
     remote::build(&host, job).await
 }
@@ -127,6 +128,11 @@ async fn succeed(gateway: &Gateway, build: Build<ResultRef>) -> Result<(), Failu
             Err(Failure::several(Kind::Build, Vec::new()))
         }
     }
+}
+
+/// What this machine is: the engine's, whose container this runs in.
+fn own_platform() -> Platform {
+    Platform::new("linux", std::env::consts::ARCH, "").unwrap_or_else(|_| Platform::linux_amd64())
 }
 
 fn cache(import: &CacheImport) -> CacheEntry {
