@@ -406,3 +406,21 @@ async fn a_script_says_when_registries_are_asked() {
     image docker.io/library/ubuntu:latest
     ");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_for_one_platform_has_no_more() {
+    let script = r#"
+        for _, platform in { "linux/arm64", "linux/amd64" } do
+            bk.export(bk.scratch(), { platform = platform })
+        end"#;
+    let engine = Engine::new(&[("/build.lua", script)]);
+    let built = async |options: &[(&str, &str)]| built(&engine, options).await.map(|outputs| outputs.len());
+    let single = ("multi-platform", "false");
+    insta::assert_snapshot!(built(&[single]).await.unwrap_err(), @"
+    the option `multi-platform` is `false`, and the script builds for `linux/amd64`, `linux/arm64`
+    hint: choose one with `--platform`
+    ");
+    assert_eq!(built(&[single, ("platform", "linux/arm64")]).await, Ok(1));
+    assert_eq!(built(&[("multi-platform", "true")]).await, Ok(2));
+    assert_eq!(built(&[]).await, Ok(2));
+}

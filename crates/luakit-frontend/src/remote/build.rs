@@ -1,5 +1,6 @@
 //! The whole way of a request: script found, evaluated, resolved, marshalled, solved.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use luakit_diagnostic::Diagnostic;
@@ -115,6 +116,9 @@ async fn finish<H: Host>(
     told.printed(printed).await;
     let mut plan = plan.map_err(planning_error)?;
     let warnings: Vec<Diagnostic> = plan.warnings().into_iter().cloned().collect();
+    if let Some(wrong) = too_many_platforms(&plan, options) {
+        return Err(wrong.into());
+    }
     told.all(&warnings).await;
     if let crate::plan::NoCacheFor::Targets(names) = &options.no_cache {
         plan.check_targets(names).map_err(|error| target_error(&error))?;
@@ -140,7 +144,18 @@ async fn finish<H: Host>(
         outputs: built.outputs,
         multi_platform: options.multi_platform.unwrap_or(false),
         epoch: options.source_date_epoch,
-    }))
+/// That a result must be for one platform, and the script builds for several.
+fn too_many_platforms(plan: &Plan, options: &Options) -> Option<Diagnostic> {
+    let platforms: BTreeSet<&Platform> = plan.planned().map(|(_, platform)| platform).collect();
+    if options.multi_platform != Some(false) || platforms.len() < 2 {
+        return None;
+    }
+    let platforms: Vec<String> = platforms.into_iter().map(|platform| format!("`{platform}`")).collect();
+    let message = format!(
+        "the option `multi-platform` is `false`, and the script builds for {}",
+        platforms.join(", ")
+    );
+    Some(Diagnostic::error("option", message).with_hint("choose one with `--platform`"))
 }
 
 /// Runs the script for a question or for a build, on a thread that may wait for the engine, and gives what it printed.

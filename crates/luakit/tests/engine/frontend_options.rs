@@ -233,6 +233,23 @@ fn a_policy_takes_another_image() {
     assert_eq!(said.collect::<Vec<_>>(), ["x86_64\n", "aarch64\n"]);
 }
 
+#[test]
+fn a_result_for_one_platform_has_no_more() {
+    let docker = Docker::new();
+    let script = r#"
+        for _, platform in { "linux/amd64", "linux/arm64" } do
+            bk.export(bk.scratch():mkfile("/a", platform), { platform = platform })
+        end"#;
+    let project = docker.project(script, &[]);
+    let single = "--build-arg=BUILDKIT_MULTI_PLATFORM=0";
+    let output = docker.build(&project, &[single]);
+    let said = stderr_of(&output);
+    let message = "the option `multi-platform` is `false`, and the script builds for `linux/amd64`, `linux/arm64`";
+    assert!(!output.status.success() && said.contains(message), "{said}");
+    let files = docker.files(&project, &[single, "--platform=linux/arm64"]);
+    assert_eq!(files.get("/a").unwrap().text().unwrap(), "linux/arm64");
+}
+
 /// The runnable patterns, as `luakit build` and as `docker buildx build` make them: what can differ is when a step ran,
 /// and that the engine remembers.
 #[test]
