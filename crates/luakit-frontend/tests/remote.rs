@@ -26,6 +26,8 @@ struct Engine {
     files: Arc<BTreeMap<String, String>>,
     /// An image, and what is taken in its place.
     policy: Arc<Option<(String, String)>>,
+    /// Whether it sends lists of files.
+    lists: bool,
     asked: Arc<Mutex<Vec<String>>>,
     told: Arc<Mutex<Vec<String>>>,
 }
@@ -141,6 +143,18 @@ impl Host for Engine {
             return Err(Refused(format!("{path}: no such directory")));
         }
         Ok(entries.into_iter().map(|(name, kind)| Entry { name, kind }).collect())
+    }
+
+    fn sends_lists(&self) -> bool {
+        self.lists
+    }
+
+    async fn read_list(&self, (): &()) -> Result<Vec<Entry>, Refused> {
+        let file = |path: &String| Entry {
+            name: path.trim_start_matches('/').to_owned(),
+            kind: EntryKind::File,
+        };
+        Ok(self.files.keys().map(file).collect())
     }
 
     async fn layout_config(
@@ -423,4 +437,27 @@ async fn a_result_for_one_platform_has_no_more() {
     assert_eq!(built(&[single, ("platform", "linux/arm64")]).await, Ok(1));
     assert_eq!(built(&[("multi-platform", "true")]).await, Ok(2));
     assert_eq!(built(&[]).await, Ok(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_a_pattern_matches_only_names_are_sent() {
+    let script = "print(table.concat(bk.glob('**/*.go'), ' '), #bk.glob('sub/*')) bk.export(bk.scratch())";
+    let engine = Engine {
+        lists: true,
+        ..Engine::new(&[
+            ("/build.lua", script),
+            ("/.dockerignore", "*.go"),
+            ("/a.go", ""),
+            ("/sub/deep/b.go", ""),
+            ("/sub/c.txt", ""),
+        ])
+    };
+    built(&engine, &[]).await.unwrap();
+    insta::assert_snapshot!(engine.told(), @"print: a.go sub/deep/b.go 2");
+    let asked = engine.asked();
+    let reads: Vec<&str> = asked.lines().filter(|line| line.contains("] read ")).collect();
+    insta::assert_snapshot!(reads.join("\n"), @r#"
+    local://context local.includepattern=["**/*.go"] local.metadatatransfer=true local.sharedkeyhint=context-read local.unique=session ([internal] read **/*.go)
+    local://context local.excludepatterns=["sub/*/**"] local.includepattern=["sub/*"] local.metadatatransfer=true local.sharedkeyhint=context-read local.unique=session ([internal] read sub/*)
+    "#);
 }

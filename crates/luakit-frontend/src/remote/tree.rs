@@ -3,7 +3,7 @@
 //! Engines follow links within a result, and would lead a script out of its directory. So links are followed here, where
 //! it shows what they leave; what is handed to the engine has none.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::host::{Entry, EntryKind, Host};
@@ -52,6 +52,37 @@ impl<H: Host> Tree<H> {
     pub(super) async fn entries(&self, dir: &str) -> Result<Arc<Vec<Entry>>, H::Error> {
         let known = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entries) = known().get(dir) {
+    /// What a result that is a list of files names; there is nothing else in it.
+    pub(super) async fn listed(self) -> Result<Self, H::Error> {
+        let Some(at) = &self.at else { return Ok(self) };
+        let mut directories = BTreeMap::<String, BTreeMap<String, EntryKind>>::new();
+        for entry in self.host.read_list(at).await? {
+            let mut path = parts(&entry.name);
+            if path.iter().any(|part| part == "..") {
+                continue;
+            }
+            let mut kind = entry.kind;
+            // What it is in is a directory, whether it is named or not.
+            while let Some(name) = path.pop() {
+                let siblings = directories.entry(absolute(&path)).or_default();
+                if siblings.contains_key(&name) && kind == EntryKind::Directory {
+                    break;
+                }
+                siblings.insert(name, kind);
+                kind = EntryKind::Directory;
+            }
+        }
+        let entries = |(directory, entries): (String, BTreeMap<String, EntryKind>)| {
+            let entries = entries.into_iter().map(|(name, kind)| Entry { name, kind });
+            (directory, Arc::new(entries.collect::<Vec<_>>()))
+        };
+        Ok(Self {
+            listed: Mutex::new(directories.into_iter().map(entries).collect()),
+            at: None,
+            host: self.host,
+        })
+    }
+
             return Ok(Arc::clone(entries));
         }
         let entries = Arc::new(match &self.at {
@@ -79,6 +110,10 @@ impl<H: Host> Tree<H> {
         while let Some(part) = pending.pop_front() {
             if part == ".." {
                 if at.len() <= floor {
+        let dir = match dir.trim_end_matches('/') {
+            "" => "/",
+            dir => dir,
+        };
                     return Ok(Found::Outside);
                 }
                 at.pop();

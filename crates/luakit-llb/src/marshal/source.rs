@@ -149,6 +149,10 @@ fn local(source: &LocalSource, options: &Options<'_>) -> Wire {
             a.set("local.differ", "metadata");
         }
     }
+    if source.list_only {
+        a.set("local.metadatatransfer", "true")
+            .cap(caps::SOURCE_LOCAL_METADATA_TRANSFER);
+    }
     a.set("local.unique", options.local_unique)
         .cap(caps::SOURCE_LOCAL_UNIQUE);
     a.into_wire(format!("local://{}", source.name), None)

@@ -74,6 +74,8 @@ pub struct LocalSource {
     pub differ: Option<Differ>,
     /// The session that offers it, where it isn't the build's own.
     pub session: Option<String>,
+    /// Whether files are only listed, in one file of BuildKit's own at the root, and nothing of them is sent.
+    pub list_only: bool,
 }
 
 /// `bk.git`.
