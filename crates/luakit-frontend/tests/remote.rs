@@ -15,8 +15,8 @@ use luakit_frontend::options::Options;
 use luakit_frontend::remote::{Answer, Job, RemoteFailure, build};
 use luakit_frontend::resolve::{ImageResolver, ResolveError};
 use luakit_frontend::{Output, Solver};
-use luakit_llb::op::ResolveMode;
-use luakit_llb::{Definition, Platform, Reference, ResolvedImage};
+use luakit_llb::op::{HttpSource, ResolveMode};
+use luakit_llb::{Definition, Graph, Pins, Platform, Reference, ResolvedImage, marshal};
 use luakit_proto::{Message as _, map, pb};
 
 /// An engine where every result holds the same files, and that remembers what it is asked.
@@ -26,6 +26,8 @@ struct Engine {
     files: Arc<BTreeMap<String, String>>,
     /// An image, and what is taken in its place.
     policy: Arc<Option<(String, String)>>,
+    /// What the client has built already.
+    inputs: Arc<BTreeMap<String, Definition>>,
     /// Whether it sends lists of files.
     lists: bool,
     asked: Arc<Mutex<Vec<String>>>,
@@ -172,13 +174,34 @@ impl Host for Engine {
     }
 
     async fn inputs(&self) -> Result<BTreeMap<String, Definition>, Refused> {
-        Ok(BTreeMap::new())
+        Ok((*self.inputs).clone())
     }
 
     async fn warn(&self, vertex: &str, warning: &Diagnostic) {
         assert!(vertex.starts_with("sha256:"), "{vertex}");
         self.told.lock().unwrap().push(render_without_source(warning));
     }
+}
+
+/// A definition that is a download.
+fn download(url: &str) -> Definition {
+    let mut graph = Graph::new();
+    let at = graph.intern_stack(&[]);
+    let source = HttpSource {
+        url: url.to_owned(),
+        ..HttpSource::default()
+    };
+    let state = graph.http(source, at);
+    let options = marshal::Options {
+        platform: &Platform::linux_amd64(),
+        pins: &Pins::new(),
+        local_unique: "",
+        context_excludes: &[],
+        run_defaults: None,
+        no_cache: marshal::NoCache::AsWritten,
+        resolve_mode: ResolveMode::Default,
+    };
+    marshal::marshal(&graph, state, &options)
 }
 
 fn job(options: &[(&str, &str)]) -> Job {
@@ -228,10 +251,10 @@ async fn a_clients_directories_are_asked_for_what_is_needed() {
     );
     insta::assert_snapshot!(engine.asked(), @r#"
     local://dockerfile local.followpaths=["build.lua","build.lua.dockerignore","luakit.lock"] local.sharedkeyhint=dockerfile local.unique=session ([internal] load build definition from build.lua)
-    local://context local.followpaths=[".dockerignore"] local.session=other local.sharedkeyhint=context-.dockerignore local.unique=session ([internal] load .dockerignore)
     local://dockerfile local.excludepatterns=["libs/lib.lua/**"] local.followpaths=["libs/lib.lua"] local.sharedkeyhint=dockerfile-read local.unique=session ([internal] read libs/lib.lua)
     local://context local.excludepatterns=["a.txt/**"] local.followpaths=["a.txt"] local.session=other local.sharedkeyhint=context-read local.unique=session ([internal] read a.txt)
     local://context local.excludepatterns=["src/*.go/**"] local.includepattern=["src/*.go"] local.session=other local.sharedkeyhint=context-read local.unique=session ([internal] read src/*.go)
+    local://context local.followpaths=[".dockerignore"] local.session=other local.sharedkeyhint=context-.dockerignore local.unique=session ([internal] load .dockerignore)
     image docker.io/library/alpine:latest
     docker-image://docker.io/library/alpine:latest ([internal] load build context)
     local://context local.excludepatterns=["*.log","own"] local.session=other local.sharedkeyhint=context local.unique=session ([internal] load build context)
@@ -440,6 +463,43 @@ async fn a_result_for_one_platform_has_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inputs_of_the_frontend_are_script_and_context() {
+    let script = "require('lib') bk.export(bk.local_('context'):mkfile('/a', bk.read_file('a.txt')))";
+    let files = [("/build.lua", script), ("/lib.lua", ""), ("/a.txt", "text")];
+    let input = |name: &str| (name.to_owned(), download(&format!("https://example.com/{name}")));
+    let mut told = Vec::new();
+    for (inputs, options) in [
+        (vec![input("dockerfile")], vec![]),
+        (vec![input("context")], vec![]),
+        (vec![input("context"), input("dockerfile")], vec![]),
+        (
+            vec![input("context"), input("dockerfile")],
+            vec![("dockerfilekey", "dockerfile")],
+        ),
+        (
+            vec![input("context"), input("dockerfile")],
+            vec![("context", "https://example.com/a.git")],
+        ),
+    ] {
+        let engine = Engine {
+            inputs: Arc::new(inputs.into_iter().collect()),
+            ..Engine::new(&files)
+        };
+        built(&engine, &options).await.unwrap();
+        let asked = engine.asked();
+        let lines = asked.lines().map(|line| line.split(' ').next().unwrap().to_owned());
+        told.push(lines.collect::<Vec<_>>().join(" "));
+    }
+    insta::assert_snapshot!(told.join("\n"), @"
+    https://example.com/dockerfile local://context local://context local://context
+    https://example.com/context local://dockerfile local://dockerfile https://example.com/context
+    https://example.com/dockerfile https://example.com/context https://example.com/context
+    https://example.com/context local://dockerfile local://dockerfile https://example.com/context
+    git://example.com/a.git git://example.com/a.git
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_what_a_pattern_matches_only_names_are_sent() {
     let script = "print(table.concat(bk.glob('**/*.go'), ' '), #bk.glob('sub/*')) bk.export(bk.scratch())";
     let engine = Engine {
@@ -459,5 +519,44 @@ async fn of_what_a_pattern_matches_only_names_are_sent() {
     insta::assert_snapshot!(reads.join("\n"), @r#"
     local://context local.includepattern=["**/*.go"] local.metadatatransfer=true local.sharedkeyhint=context-read local.unique=session ([internal] read **/*.go)
     local://context local.excludepatterns=["sub/*/**"] local.includepattern=["sub/*"] local.metadatatransfer=true local.sharedkeyhint=context-read local.unique=session ([internal] read sub/*)
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_contexts_are_loaded_where_they_are_used() {
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let layout = format!("oci-layout://store@{digest}");
+    let options = [
+        ("context:base", layout.as_str()),
+        ("context:dir", "local:dir-of-client"),
+        ("context:unused", layout.as_str()),
+        ("context:unused-dir", "local:other"),
+        ("sharedkey:localdir:dir", "key"),
+    ];
+    let asked = async |script: &str| {
+        let engine = Engine::new(&[("/build.lua", script), ("/.dockerignore", "*.log")]);
+        let outputs = built(&engine, &options).await.unwrap();
+        let config = String::from_utf8(outputs[0].config.clone()).unwrap();
+        let asked = engine.asked().replace(&digest, "DIGEST");
+        (
+            asked.lines().skip(1).collect::<Vec<_>>().join("\n"),
+            config.contains("OF=layout"),
+        )
+    };
+    let (told, _) = asked("bk.export(bk.scratch())").await;
+    assert_eq!(told, "");
+    let (told, inherits) = asked(
+        r#"bk.export(bk.image("base", { platform = "linux/arm64" })
+            :copy(bk.local_("dir"), "a", "/")
+            :copy(bk.local_("dir"), "b", "/")
+            :copy(bk.image("dir"), "c", "/"))"#,
+    )
+    .await;
+    assert!(inherits);
+    insta::assert_snapshot!(told, @r#"
+    local://dir-of-client local.followpaths=[".dockerignore"] local.sharedkeyhint=context:dir-key-.dockerignore local.unique=session ([context dir] load .dockerignore)
+    docker.io/library/base:latest@DIGEST of store for linux/arm64
+    oci-layout://docker.io/library/base:latest@DIGEST oci.store=store ([context base] OCI load from client, [context dir] load from client)
+    local://dir-of-client local.excludepatterns=["*.log"] local.sharedkeyhint=context:dir-key local.unique=session ([context base] OCI load from client, [context dir] load from client)
     "#);
 }

@@ -59,7 +59,7 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
     if question == Some(Question::Describe) {
         return Ok(Answer::Told(subrequest::describe()));
     }
-    let opened = open(&sources, &options.place, &options.local_sessions).await?;
+    let mut opened = open(&sources, &options.place, &options.local_sessions).await?;
     let step = opened.step.clone();
     let mut told = Told {
         host,
@@ -68,11 +68,7 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
     };
     let mut contexts = NamedContexts::default();
     contexts.set_main(opened.main.clone());
-    let platforms = match options.platforms.as_slice() {
-        [] => std::slice::from_ref(&job.machine),
-        asked => asked,
-    };
-    contexts::add(&mut contexts, &sources, options, platforms).await?;
+    opened.loader.know(contexts::add(&mut contexts, host, options).await?);
     match question {
         Some(question) => ask(&job, question, opened, contexts, &mut told).await,
         None => finish(host, &job, opened, contexts, &mut told).await,
@@ -116,18 +112,19 @@ async fn finish<H: Host>(
     told.printed(printed).await;
     let mut plan = plan.map_err(planning_error)?;
     let warnings: Vec<Diagnostic> = plan.warnings().into_iter().cloned().collect();
-    if let Some(wrong) = too_many_platforms(&plan, options) {
-        return Err(wrong.into());
-    }
     told.all(&warnings).await;
     if let crate::plan::NoCacheFor::Targets(names) = &options.no_cache {
         plan.check_targets(names).map_err(|error| target_error(&error))?;
     }
+    if let Some(wrong) = too_many_platforms(&plan, options) {
+        return Err(wrong.into());
+    }
     plan.label(&options.labels);
-    let pins = match lock {
+    let mut pins = match lock {
         Some(file) => lock::parse(file).map_err(|e| RemoteFailure::Told(e.diagnostics()))?,
         None => Pins::new(),
     };
+    contexts::note_layouts(host, options, &plan, &mut pins).await?;
     let settings = crate::plan::MarshalSettings {
         local_unique: job.session.clone(),
         ..options.marshal_settings()
@@ -144,6 +141,9 @@ async fn finish<H: Host>(
         outputs: built.outputs,
         multi_platform: options.multi_platform.unwrap_or(false),
         epoch: options.source_date_epoch,
+    }))
+}
+
 /// That a result must be for one platform, and the script builds for several.
 fn too_many_platforms(plan: &Plan, options: &Options) -> Option<Diagnostic> {
     let platforms: BTreeSet<&Platform> = plan.planned().map(|(_, platform)| platform).collect();

@@ -101,12 +101,12 @@ impl<H: Host> Sources<H> {
     }
 
     /// A context, to be looked into, and the digest of the step that has it loaded.
-    pub(super) async fn context(&self, context: &NamedContext) -> Result<(Tree<H>, String), H::Error> {
+    pub(super) async fn context(&self, context: &NamedContext, step: String) -> Result<(Tree<H>, String), H::Error> {
         let mut graph = Graph::new();
         let at = graph.intern_stack(&[]);
         // Only an input can be damaged, and the engine has read those.
         let state = context.state(&mut graph, at, None).unwrap_or_else(|_| graph.scratch());
-        self.solve(graph, state, context.told_as_main()).await
+        self.solve(graph, state, step).await
     }
 
     async fn solve(&self, mut graph: Graph, state: State, step: String) -> Result<(Tree<H>, String), H::Error> {

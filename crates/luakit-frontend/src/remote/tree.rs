@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use luakit_script::LARGEST;
+
 use crate::host::{Entry, EntryKind, Host};
 
 /// How many links a path may go through, as Linux has it.
@@ -31,6 +33,16 @@ pub(super) enum Found {
     Outside,
 }
 
+/// Why a file can't be read.
+pub(super) enum NoFile<E> {
+    /// The engine says why.
+    Host(E),
+    /// It is a link out of where it began.
+    Outside,
+    /// It is none, or too large a one.
+    Unfit(String),
+}
+
 impl<H: Host> Tree<H> {
     pub(super) fn new(host: H, at: Option<H::Ref>) -> Self {
         Self {
@@ -40,18 +52,6 @@ impl<H: Host> Tree<H> {
         }
     }
 
-    /// The file's bytes, up to `limit`.
-    pub(super) async fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, H::Error> {
-        match &self.at {
-            Some(at) => self.host.read_file(at, path, limit).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
-    /// What is in a directory that is there.
-    pub(super) async fn entries(&self, dir: &str) -> Result<Arc<Vec<Entry>>, H::Error> {
-        let known = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entries) = known().get(dir) {
     /// What a result that is a list of files names; there is nothing else in it.
     pub(super) async fn listed(self) -> Result<Self, H::Error> {
         let Some(at) = &self.at else { return Ok(self) };
@@ -83,6 +83,39 @@ impl<H: Host> Tree<H> {
         })
     }
 
+    /// The file's bytes, up to `limit`.
+    pub(super) async fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, H::Error> {
+        match &self.at {
+            Some(at) => self.host.read_file(at, path, limit).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The bytes of the file at `path` below `root`, both relative; `None` when nothing is there.
+    pub(super) async fn file(&self, root: &str, path: &str) -> Result<Option<Vec<u8>>, NoFile<H::Error>> {
+        let unfit = |what: &str| Err(NoFile::Unfit(what.to_owned()));
+        let file = match self.find(root, path).await.map_err(NoFile::Host)? {
+            Found::File(file) => file,
+            Found::Nothing => return Ok(None),
+            Found::Directory(_) => return unfit("it is a directory"),
+            Found::Other => return unfit("it is no regular file"),
+            Found::Outside => return Err(NoFile::Outside),
+        };
+        let data = self.read(&file, LARGEST + 1).await.map_err(NoFile::Host)?;
+        if u64::try_from(data.len()).is_ok_and(|size| size > LARGEST) {
+            return unfit(&format!("it is larger than {} MiB", LARGEST >> 20));
+        }
+        Ok(Some(data))
+    }
+
+    /// What is in a directory that is there.
+    pub(super) async fn entries(&self, dir: &str) -> Result<Arc<Vec<Entry>>, H::Error> {
+        let dir = match dir.trim_end_matches('/') {
+            "" => "/",
+            dir => dir,
+        };
+        let known = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entries) = known().get(dir) {
             return Ok(Arc::clone(entries));
         }
         let entries = Arc::new(match &self.at {
@@ -110,10 +143,6 @@ impl<H: Host> Tree<H> {
         while let Some(part) = pending.pop_front() {
             if part == ".." {
                 if at.len() <= floor {
-        let dir = match dir.trim_end_matches('/') {
-            "" => "/",
-            dir => dir,
-        };
                     return Ok(Found::Outside);
                 }
                 at.pop();
