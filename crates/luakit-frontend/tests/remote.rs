@@ -343,6 +343,14 @@ async fn what_is_wrong() {
             &[],
         )
         .await,
+        built(
+            &Engine::new(&[
+                ("/build.lua", "bk.export(bk.local_('context'))"),
+                ("/.dockerignore", "->/etc/passwd"),
+            ]),
+            &[],
+        )
+        .await,
     ];
     let told: Vec<String> = cases.into_iter().map(Result::unwrap_err).collect();
     insta::assert_snapshot!(told.join("\n"), @"
@@ -356,6 +364,7 @@ async fn what_is_wrong() {
     invalid value of the option `context:x`: there is no input `y`
     the lock file has version 2, and this luakit reads version 1
     hint: a newer luakit wrote it; update luakit
+    can't read `.dockerignore`: it is a link to somewhere else
     ");
 }
 
