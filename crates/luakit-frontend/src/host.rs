@@ -30,6 +30,12 @@ pub trait Host:
     /// What is in a directory of a result, which must be there.
     fn read_dir(&self, at: &Self::Ref, path: &str) -> impl Future<Output = Result<Vec<Entry>, Self::Error>> + Send;
 
+    /// Whether a directory of the client's can be sent as a list of what is in it.
+    fn sends_lists(&self) -> bool;
+
+    /// What such a list names, by paths relative to the directory.
+    fn read_list(&self, at: &Self::Ref) -> impl Future<Output = Result<Vec<Entry>, Self::Error>> + Send;
+
     /// The config of an image in a layout that the client offers as `store`, for a platform. `step` is what looking it up
     /// is called.
     fn layout_config(
@@ -47,10 +53,10 @@ pub trait Host:
     fn warn(&self, vertex: &str, warning: &Diagnostic) -> impl Future<Output = ()> + Send;
 }
 
-/// Something in a directory.
+/// Something in a directory, or on a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name.
+    /// Its name; on a list its path.
     pub name: String,
     /// What it is.
     pub kind: EntryKind,

@@ -369,11 +369,7 @@ impl Plan {
             let (graph, state) = (&evaluation.graph, export.state);
             let reached = graph.reached(state, &planned.images).images.into_iter();
             let resolved = |(reference, platform): (Reference, Platform)| {
-                let reference = match &pins.image(&reference, &platform)?.digest {
-                    Some(digest) => reference.with_digest(digest.clone()),
-                    None => reference,
-                };
-                Some((reference, platform))
+                Some((pins.image(&reference, &platform)?.pinned(&reference), platform))
             };
             Output {
                 name: export.name.clone(),

@@ -293,6 +293,7 @@ fn pins() -> impl Strategy<Value = Pins> {
             let mut pins = Pins::new();
             for (reference, platform, digits, config) in images {
                 let image = ResolvedImage {
+                    reference: None,
                     digest: format!("sha256:{digits}").parse().ok(),
                     config: config.into_bytes(),
                 };

@@ -402,6 +402,7 @@ fn failures_of_all_kinds_are_told_together() {
 fn an_image_of_another_platform_is_told() {
     let mut pins = Pins::new();
     let image = |config: &str| luakit_llb::ResolvedImage {
+        reference: None,
         digest: fake::digest(b"").parse().ok(),
         config: config.as_bytes().to_vec(),
     };

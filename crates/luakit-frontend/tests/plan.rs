@@ -121,6 +121,7 @@ fn every_platform_reaches_its_own_images_and_is_marshalled_with_them() {
             platform.arch()
         );
         let image = ResolvedImage {
+            reference: None,
             digest: format!("sha256:{n:064}").parse().ok(),
             config: config.into_bytes(),
         };

@@ -15,7 +15,8 @@ use luakit_frontend::options::Options;
 use luakit_frontend::remote::{Answer, Job, RemoteFailure, build};
 use luakit_frontend::resolve::{ImageResolver, ResolveError};
 use luakit_frontend::{Output, Solver};
-use luakit_llb::{Definition, Platform, Reference, ResolvedImage};
+use luakit_llb::op::{HttpSource, ResolveMode};
+use luakit_llb::{Definition, Graph, Pins, Platform, Reference, ResolvedImage, marshal};
 use luakit_proto::{Message as _, map, pb};
 
 /// An engine where every result holds the same files, and that remembers what it is asked.
@@ -23,6 +24,12 @@ use luakit_proto::{Message as _, map, pb};
 struct Engine {
     /// By path; links have a `->` before what they say.
     files: Arc<BTreeMap<String, String>>,
+    /// An image, and what is taken in its place.
+    policy: Arc<Option<(String, String)>>,
+    /// What the client has built already.
+    inputs: Arc<BTreeMap<String, Definition>>,
+    /// Whether it sends lists of files.
+    lists: bool,
     asked: Arc<Mutex<Vec<String>>>,
     told: Arc<Mutex<Vec<String>>>,
 }
@@ -79,11 +86,22 @@ fn sources(definition: &Definition) -> Vec<String> {
 }
 
 impl ImageResolver for Engine {
-    async fn resolve(&self, reference: &Reference, platforms: &[Platform]) -> Vec<Result<ResolvedImage, ResolveError>> {
-        self.asked.lock().unwrap().push(format!("image {reference}"));
+    async fn resolve(
+        &self,
+        reference: &Reference,
+        platforms: &[Platform],
+        mode: ResolveMode,
+    ) -> Vec<Result<ResolvedImage, ResolveError>> {
+        let told = match mode {
+            ResolveMode::Default => format!("image {reference}"),
+            mode => format!("image {reference} ({mode:?})"),
+        };
+        self.asked.lock().unwrap().push(told);
         let config = |platform: &Platform| {
             let json = format!(r#"{{"os":"{}","architecture":"{}"}}"#, platform.os(), platform.arch());
+            let policy = |(from, to): &(String, String)| (*from == reference.familiar()).then(|| to.parse().unwrap());
             Ok(ResolvedImage {
+                reference: self.policy.as_ref().as_ref().and_then(policy),
                 digest: None,
                 config: json.into_bytes(),
             })
@@ -129,6 +147,18 @@ impl Host for Engine {
         Ok(entries.into_iter().map(|(name, kind)| Entry { name, kind }).collect())
     }
 
+    fn sends_lists(&self) -> bool {
+        self.lists
+    }
+
+    async fn read_list(&self, (): &()) -> Result<Vec<Entry>, Refused> {
+        let file = |path: &String| Entry {
+            name: path.trim_start_matches('/').to_owned(),
+            kind: EntryKind::File,
+        };
+        Ok(self.files.keys().map(file).collect())
+    }
+
     async fn layout_config(
         &self,
         store: &str,
@@ -144,13 +174,34 @@ impl Host for Engine {
     }
 
     async fn inputs(&self) -> Result<BTreeMap<String, Definition>, Refused> {
-        Ok(BTreeMap::new())
+        Ok((*self.inputs).clone())
     }
 
     async fn warn(&self, vertex: &str, warning: &Diagnostic) {
         assert!(vertex.starts_with("sha256:"), "{vertex}");
         self.told.lock().unwrap().push(render_without_source(warning));
     }
+}
+
+/// A definition that is a download.
+fn download(url: &str) -> Definition {
+    let mut graph = Graph::new();
+    let at = graph.intern_stack(&[]);
+    let source = HttpSource {
+        url: url.to_owned(),
+        ..HttpSource::default()
+    };
+    let state = graph.http(source, at);
+    let options = marshal::Options {
+        platform: &Platform::linux_amd64(),
+        pins: &Pins::new(),
+        local_unique: "",
+        context_excludes: &[],
+        run_defaults: None,
+        no_cache: marshal::NoCache::AsWritten,
+        resolve_mode: ResolveMode::Default,
+    };
+    marshal::marshal(&graph, state, &options)
 }
 
 fn job(options: &[(&str, &str)]) -> Job {
@@ -200,10 +251,10 @@ async fn a_clients_directories_are_asked_for_what_is_needed() {
     );
     insta::assert_snapshot!(engine.asked(), @r#"
     local://dockerfile local.followpaths=["build.lua","build.lua.dockerignore","luakit.lock"] local.sharedkeyhint=dockerfile local.unique=session ([internal] load build definition from build.lua)
-    local://context local.followpaths=[".dockerignore"] local.session=other local.sharedkeyhint=context-.dockerignore local.unique=session ([internal] load .dockerignore)
     local://dockerfile local.excludepatterns=["libs/lib.lua/**"] local.followpaths=["libs/lib.lua"] local.sharedkeyhint=dockerfile-read local.unique=session ([internal] read libs/lib.lua)
     local://context local.excludepatterns=["a.txt/**"] local.followpaths=["a.txt"] local.session=other local.sharedkeyhint=context-read local.unique=session ([internal] read a.txt)
     local://context local.excludepatterns=["src/*.go/**"] local.includepattern=["src/*.go"] local.session=other local.sharedkeyhint=context-read local.unique=session ([internal] read src/*.go)
+    local://context local.followpaths=[".dockerignore"] local.session=other local.sharedkeyhint=context-.dockerignore local.unique=session ([internal] load .dockerignore)
     image docker.io/library/alpine:latest
     docker-image://docker.io/library/alpine:latest ([internal] load build context)
     local://context local.excludepatterns=["*.log","own"] local.session=other local.sharedkeyhint=context local.unique=session ([internal] load build context)
@@ -292,6 +343,14 @@ async fn what_is_wrong() {
             &[],
         )
         .await,
+        built(
+            &Engine::new(&[
+                ("/build.lua", "bk.export(bk.local_('context'))"),
+                ("/.dockerignore", "->/etc/passwd"),
+            ]),
+            &[],
+        )
+        .await,
     ];
     let told: Vec<String> = cases.into_iter().map(Result::unwrap_err).collect();
     insta::assert_snapshot!(told.join("\n"), @"
@@ -305,6 +364,7 @@ async fn what_is_wrong() {
     invalid value of the option `context:x`: there is no input `y`
     the lock file has version 2, and this luakit reads version 1
     hint: a newer luakit wrote it; update luakit
+    can't read `.dockerignore`: it is a link to somewhere else
     ");
 }
 
@@ -352,4 +412,160 @@ async fn a_platforms_own_context_counts_first() {
     linux/amd64: docker-image://docker.io/library/alpine:3.20 ([context base] alpine:3.20)
     linux/arm64: docker-image://docker.io/arm64v8/alpine:3.20 ([context base] arm64v8/alpine:3.20)
     ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_of_the_engine_takes_another_image() {
+    let script = "bk.export(bk.image('alpine:3.19'):run('true'))";
+    let engine = Engine {
+        policy: Arc::new(Some((
+            "alpine:3.19".to_owned(),
+            "mirror.example.com/alpine:3.19".to_owned(),
+        ))),
+        ..Engine::new(&[("/build.lua", script)])
+    };
+    let outputs = built(&engine, &[]).await.unwrap();
+    let told = sources(&outputs[0].definition).join(" ");
+    assert!(
+        told.starts_with("docker-image://mirror.example.com/alpine:3.19 "),
+        "{told}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_says_when_registries_are_asked() {
+    let script = r#"
+        local a = bk.image("alpine", { resolve_mode = "pull" })
+        local b = bk.image("busybox", { resolve_mode = "local" })
+        local c = bk.image("debian", { resolve_mode = "local" })
+        local d = bk.image("debian", { resolve_mode = "pull", platform = "linux/arm64" })
+        local e = bk.image("ubuntu")
+        bk.export(bk.merge(a, b, c, d, e))"#;
+    let engine = Engine::new(&[("/build.lua", script)]);
+    assert_eq!(built(&engine, &[]).await.unwrap().len(), 1);
+    let asked = engine.asked();
+    let images: Vec<&str> = asked.lines().filter(|line| line.starts_with("image")).collect();
+    insta::assert_snapshot!(images.join("\n"), @r"
+    image docker.io/library/alpine:latest (ForcePull)
+    image docker.io/library/busybox:latest (PreferLocal)
+    image docker.io/library/debian:latest (ForcePull)
+    image docker.io/library/ubuntu:latest
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_for_one_platform_has_no_more() {
+    let script = r#"
+        for _, platform in { "linux/arm64", "linux/amd64" } do
+            bk.export(bk.scratch(), { platform = platform })
+        end"#;
+    let engine = Engine::new(&[("/build.lua", script)]);
+    let built = async |options: &[(&str, &str)]| built(&engine, options).await.map(|outputs| outputs.len());
+    let single = ("multi-platform", "false");
+    insta::assert_snapshot!(built(&[single]).await.unwrap_err(), @"
+    the option `multi-platform` is `false`, and the script builds for `linux/amd64`, `linux/arm64`
+    hint: choose one with `--platform`
+    ");
+    assert_eq!(built(&[single, ("platform", "linux/arm64")]).await, Ok(1));
+    assert_eq!(built(&[("multi-platform", "true")]).await, Ok(2));
+    assert_eq!(built(&[]).await, Ok(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn inputs_of_the_frontend_are_script_and_context() {
+    let script = "require('lib') bk.export(bk.local_('context'):mkfile('/a', bk.read_file('a.txt')))";
+    let files = [("/build.lua", script), ("/lib.lua", ""), ("/a.txt", "text")];
+    let input = |name: &str| (name.to_owned(), download(&format!("https://example.com/{name}")));
+    let mut told = Vec::new();
+    for (inputs, options) in [
+        (vec![input("dockerfile")], vec![]),
+        (vec![input("context")], vec![]),
+        (vec![input("context"), input("dockerfile")], vec![]),
+        (
+            vec![input("context"), input("dockerfile")],
+            vec![("dockerfilekey", "dockerfile")],
+        ),
+        (
+            vec![input("context"), input("dockerfile")],
+            vec![("context", "https://example.com/a.git")],
+        ),
+    ] {
+        let engine = Engine {
+            inputs: Arc::new(inputs.into_iter().collect()),
+            ..Engine::new(&files)
+        };
+        built(&engine, &options).await.unwrap();
+        let asked = engine.asked();
+        let lines = asked.lines().map(|line| line.split(' ').next().unwrap().to_owned());
+        told.push(lines.collect::<Vec<_>>().join(" "));
+    }
+    insta::assert_snapshot!(told.join("\n"), @"
+    https://example.com/dockerfile local://context local://context local://context
+    https://example.com/context local://dockerfile local://dockerfile https://example.com/context
+    https://example.com/dockerfile https://example.com/context https://example.com/context
+    https://example.com/context local://dockerfile local://dockerfile https://example.com/context
+    git://example.com/a.git git://example.com/a.git
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_a_pattern_matches_only_names_are_sent() {
+    let script = "print(table.concat(bk.glob('**/*.go'), ' '), #bk.glob('sub/*')) bk.export(bk.scratch())";
+    let engine = Engine {
+        lists: true,
+        ..Engine::new(&[
+            ("/build.lua", script),
+            ("/.dockerignore", "*.go"),
+            ("/a.go", ""),
+            ("/sub/deep/b.go", ""),
+            ("/sub/c.txt", ""),
+        ])
+    };
+    built(&engine, &[]).await.unwrap();
+    insta::assert_snapshot!(engine.told(), @"print: a.go sub/deep/b.go 2");
+    let asked = engine.asked();
+    let reads: Vec<&str> = asked.lines().filter(|line| line.contains("] read ")).collect();
+    insta::assert_snapshot!(reads.join("\n"), @r#"
+    local://context local.includepattern=["**/*.go"] local.metadatatransfer=true local.sharedkeyhint=context-read local.unique=session ([internal] read **/*.go)
+    local://context local.excludepatterns=["sub/*/**"] local.includepattern=["sub/*"] local.metadatatransfer=true local.sharedkeyhint=context-read local.unique=session ([internal] read sub/*)
+    "#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn named_contexts_are_loaded_where_they_are_used() {
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let layout = format!("oci-layout://store@{digest}");
+    let options = [
+        ("context:base", layout.as_str()),
+        ("context:dir", "local:dir-of-client"),
+        ("context:unused", layout.as_str()),
+        ("context:unused-dir", "local:other"),
+        ("sharedkey:localdir:dir", "key"),
+    ];
+    let asked = async |script: &str| {
+        let engine = Engine::new(&[("/build.lua", script), ("/.dockerignore", "*.log")]);
+        let outputs = built(&engine, &options).await.unwrap();
+        let config = String::from_utf8(outputs[0].config.clone()).unwrap();
+        let asked = engine.asked().replace(&digest, "DIGEST");
+        (
+            asked.lines().skip(1).collect::<Vec<_>>().join("\n"),
+            config.contains("OF=layout"),
+        )
+    };
+    let (told, _) = asked("bk.export(bk.scratch())").await;
+    assert_eq!(told, "");
+    let (told, inherits) = asked(
+        r#"bk.export(bk.image("base", { platform = "linux/arm64" })
+            :copy(bk.local_("dir"), "a", "/")
+            :copy(bk.local_("dir"), "b", "/")
+            :copy(bk.image("dir"), "c", "/"))"#,
+    )
+    .await;
+    assert!(inherits);
+    insta::assert_snapshot!(told, @r#"
+    local://dir-of-client local.followpaths=[".dockerignore"] local.sharedkeyhint=context:dir-key-.dockerignore local.unique=session ([context dir] load .dockerignore)
+    docker.io/library/base:latest@DIGEST of store for linux/arm64
+    oci-layout://docker.io/library/base:latest@DIGEST oci.store=store ([context base] OCI load from client, [context dir] load from client)
+    local://dir-of-client local.excludepatterns=["*.log"] local.sharedkeyhint=context:dir-key local.unique=session ([context base] OCI load from client, [context dir] load from client)
+    "#);
 }

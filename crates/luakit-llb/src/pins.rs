@@ -16,11 +16,25 @@ use crate::reference::{ImageDigest, Reference};
 /// What a registry knows an image as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedImage {
+    /// What is taken in the reference's place, where the one who resolved it says so: a source policy of the engine may
+    /// turn an image into another one.
+    pub reference: Option<Reference>,
     /// The digest of what the reference points at: the index, where there is one, not the platform's manifest. `None`
     /// for an image that only an engine's own store has, where nothing is known by a digest.
     pub digest: Option<ImageDigest>,
     /// The image config of the platform's manifest: JSON, byte for byte as the registry has it.
     pub config: Vec<u8>,
+}
+
+impl ResolvedImage {
+    /// What the image is asked for by: `asked`, or what takes its place, with the digest.
+    pub fn pinned(&self, asked: &Reference) -> Reference {
+        let reference = self.reference.as_ref().unwrap_or(asked);
+        match &self.digest {
+            Some(digest) => reference.with_digest(digest.clone()),
+            None => reference.clone(),
+        }
+    }
 }
 
 /// An image of an OCI layout that the client offers.

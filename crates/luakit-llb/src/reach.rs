@@ -1,10 +1,10 @@
 //! What a state is made of, without marshalling it: the sources that must be resolved first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::graph::{Graph, VertexId};
 use crate::marshal::inputs_of;
-use crate::op::{FileAction, GitSource, ImageSource, MountKind, OciLayoutSource, Op, Source};
+use crate::op::{FileAction, GitSource, ImageSource, MountKind, OciLayoutSource, Op, ResolveMode, Source};
 use crate::pins::LayoutImage;
 use crate::platform::Platform;
 use crate::reference::Reference;
@@ -16,6 +16,8 @@ use crate::values::{Values, ValuesId};
 pub struct Reached {
     /// Images, and the platform that each is wanted for.
     pub images: BTreeSet<(Reference, Platform)>,
+    /// When registries are asked for these; of an image that is wanted in several ways, the one that asks most often.
+    pub modes: BTreeMap<Reference, ResolveMode>,
     /// Images of layouts that the client offers, and the platform that each is wanted for.
     pub layouts: BTreeSet<(LayoutImage, Platform)>,
     /// Git references; those that the script pins itself, by a checksum or a commit's name, are left out.
@@ -63,10 +65,18 @@ impl Reached {
     /// Adds what `other` reached.
     pub fn extend(&mut self, other: Self) {
         self.images.extend(other.images);
+        for (reference, mode) in other.modes {
+            self.wants(reference, mode);
+        }
         self.layouts.extend(other.layouts);
         self.git.extend(other.git);
         self.http.extend(other.http);
         self.locals.extend(other.locals);
+    }
+
+    fn wants(&mut self, reference: Reference, mode: ResolveMode) {
+        let known = self.modes.entry(reference).or_insert(mode);
+        *known = mode.max(*known);
     }
 }
 
@@ -199,6 +209,7 @@ impl Walk<'_> {
     fn image(&mut self, image: &ImageSource) {
         let platform = image.platform.as_ref().unwrap_or(self.target);
         self.reached.images.insert((image.reference.clone(), platform.clone()));
+        self.reached.wants(image.reference.clone(), image.resolve_mode);
     }
 
     fn layout(&mut self, layout: &OciLayoutSource) {

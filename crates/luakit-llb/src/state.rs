@@ -74,16 +74,6 @@ impl Graph {
         self.image_state(vertex)
     }
 
-    /// The same, whose config is known: it is inherited, and says what the image is for.
-    pub fn oci_layout_with_config(&mut self, layout: OciLayoutSource, config: Vec<u8>, at: StackId) -> State {
-        let vertex = self.source(Source::OciLayout(layout), at);
-        let origin = Origin {
-            config: Some(config),
-            platform: None,
-        };
-        self.foreign_state(Some(Output { vertex, index: 0 }), origin)
-    }
-
     /// A directory of the client.
     pub fn local(&mut self, local: LocalSource, at: StackId) -> State {
         let vertex = self.source(Source::Local(local), at);

@@ -22,7 +22,7 @@ pub enum NamedContext {
         /// What it is offered as.
         name: String,
         /// The patterns of its ignore file; they come before those of a script.
-        exclude: Vec<String>,
+        exclude: Excludes,
         /// What lets an engine find what it was sent before, if not the name.
         hint: Option<String>,
         /// The session that offers it, where it isn't the build's own.
@@ -38,8 +38,6 @@ pub enum NamedContext {
         reference: Reference,
         /// What the client calls the directory.
         store: String,
-        /// The image's config, as JSON, where it is known.
-        config: Option<Vec<u8>>,
     },
     /// A git repository.
     Git(GitSource),
@@ -61,6 +59,15 @@ pub enum NamedContext {
         /// The image config of its result, as JSON: it is inherited as an image's is.
         config: Option<Vec<u8>>,
     },
+}
+
+/// The patterns of an ignore file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Excludes {
+    /// These.
+    Known(Vec<String>),
+    /// What the loader knows under this key. It is asked when a script uses the directory, and not before.
+    Asked(String),
 }
 
 /// Contexts by normalised name.
@@ -145,7 +152,8 @@ impl NamedContexts {
 }
 
 impl NamedContext {
-    /// The context as a state. Where it stands for an image, that image's platform and how it is looked up stay.
+    /// The context as a state. Where it stands for an image, that image's platform and how it is looked up stay. Patterns
+    /// that a loader knows are not asked for here.
     ///
     /// # Errors
     /// When it is another client's definition, and that is damaged.
@@ -160,7 +168,10 @@ impl NamedContext {
             } => {
                 let local = LocalSource {
                     name: name.clone(),
-                    exclude: exclude.clone(),
+                    exclude: match exclude {
+                        Excludes::Known(patterns) => patterns.clone(),
+                        Excludes::Asked(_) => Vec::new(),
+                    },
                     shared_key_hint: hint.clone(),
                     session: session.clone(),
                     ..LocalSource::default()
@@ -179,21 +190,14 @@ impl NamedContext {
                 };
                 graph.image(source, at)
             }
-            Self::OciLayout {
-                reference,
-                store,
-                config,
-            } => {
+            Self::OciLayout { reference, store } => {
                 let source = OciLayoutSource {
                     reference: reference.to_string(),
                     platform,
                     store: Some(store.clone()),
                     layer_limit: None,
                 };
-                match config {
-                    Some(config) => graph.oci_layout_with_config(source, config.clone(), at),
-                    None => graph.oci_layout(source, at),
-                }
+                graph.oci_layout(source, at)
             }
             Self::Git(source) => graph.git(source.clone(), at),
             Self::Http(url) => download(graph, url, at),

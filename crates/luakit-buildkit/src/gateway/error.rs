@@ -61,7 +61,7 @@ impl GatewayError {
     pub(crate) fn to_wire(&self) -> rpc::Status {
         match &self.0 {
             Refusal::Build(error) => rpc::Status {
-                code: Code::Unimplemented as i32,
+                code: code(error) as i32,
                 message: error.to_string(),
                 details: Vec::new(),
             },
@@ -72,6 +72,29 @@ impl GatewayError {
                 details: rpc::Status::decode(status.details()).unwrap_or_default().details,
             },
         }
+    }
+}
+
+/// What kind of failure it is to clients. That a step failed, and what only a client of its own can see, is of none.
+fn code(error: &BuildError) -> Code {
+    match error {
+        BuildError::Unsupported { .. } => Code::Unimplemented,
+        BuildError::TooLarge(_) => Code::ResourceExhausted,
+        BuildError::Definition(_) | BuildError::Request(_) => Code::InvalidArgument,
+        BuildError::MissingLocal { .. } | BuildError::MissingSecret { .. } | BuildError::MissingSsh { .. } => {
+            Code::NotFound
+        }
+        BuildError::NotAllowed { .. } => Code::PermissionDenied,
+        BuildError::Stalled { .. } => Code::DeadlineExceeded,
+        _ => Code::Unknown,
+    }
+}
+
+/// What diagnostics tell of why something was refused: the kind of failure that it is, with their words and places.
+pub(crate) fn refused(refused: &GatewayError, diagnostics: &[Diagnostic]) -> rpc::Status {
+    rpc::Status {
+        code: refused.to_wire().code,
+        ..told(diagnostics)
     }
 }
 
@@ -95,6 +118,16 @@ pub(crate) fn unknown_request(name: &str, message: &str) -> rpc::Status {
         code: Code::Unimplemented as i32,
         message: message.to_owned(),
         details: vec![json_detail("errdefs.Subrequest", &serde_json::json!({ "name": name }))],
+    }
+}
+
+/// A request that needs what this frontend doesn't have, in BuildKit's words: buildx looks for them, and says what to do
+/// (<https://github.com/moby/buildkit/blob/master/solver/errdefs/frontendcap.go>).
+pub(crate) fn unknown_capability(name: &str) -> rpc::Status {
+    rpc::Status {
+        code: Code::Unimplemented as i32,
+        message: format!("unsupported frontend capability {name}"),
+        details: vec![json_detail("errdefs.FrontendCap", &serde_json::json!({ "name": name }))],
     }
 }
 

@@ -10,6 +10,7 @@ use luakit_proto::gateway::{
     FileRange, InputsRequest, ReadDirRequest, ReadFileRequest, ResolveImageConfigRequest, WarnRequest,
 };
 use luakit_proto::{Message as _, fsutil};
+use tonic::Status;
 
 use super::{Gateway, GatewayError, ResultRef, places, platform_message};
 use crate::error::BuildError;
@@ -22,6 +23,11 @@ const DIRECTORY: u32 = 1 << 31;
 const SYMLINK: u32 = 1 << 27;
 /// Devices, pipes, sockets and what else is no file.
 const IRREGULAR: u32 = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
+
+/// The file of a result that lists what a directory holds: a message for each, with its length before it
+/// (<https://github.com/tonistiigi/fsutil/blob/master/receive.go>).
+const LIST: &str = "/.fsutil-metadata";
+const LONGEST_LIST: u64 = 64 << 20;
 
 /// How images of layouts are looked up, rather than those of registries.
 const OCI_LAYOUT: i32 = 1;
@@ -67,6 +73,23 @@ impl Host for Gateway {
         };
         let listed = self.client.clone().read_dir(self.request(request)).await?;
         Ok(listed.into_inner().entries.into_iter().map(entry).collect())
+    }
+
+    fn sends_lists(&self) -> bool {
+        let mut caps = self.pong.llb_caps.iter();
+        caps.any(|cap| cap.enabled && cap.id == "source.local.metadatatransfer")
+    }
+
+    async fn read_list(&self, at: &ResultRef) -> Result<Vec<Entry>, GatewayError> {
+        if at.0.id.is_empty() {
+            return Ok(Vec::new());
+        }
+        let data = self.read_file(at, LIST, LONGEST_LIST + 1).await?;
+        if u64::try_from(data.len()).is_ok_and(|size| size > LONGEST_LIST) {
+            let text = format!("the list of files is larger than {} MiB", LONGEST_LIST >> 20);
+            return Err(Status::resource_exhausted(text).into());
+        }
+        list(&data).ok_or_else(|| Status::internal("the list of files is malformed").into())
     }
 
     async fn layout_config(
@@ -138,6 +161,21 @@ fn warn_request(vertex: &str, warning: &Diagnostic) -> WarnRequest {
     }
 }
 
+/// What a list names; `None` when it is damaged.
+fn list(mut data: &[u8]) -> Option<Vec<Entry>> {
+    let mut entries = Vec::new();
+    while !data.is_empty() {
+        let (length, rest) = data.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        let (message, rest) = rest.split_at_checked(length)?;
+        let stat = fsutil::Stat::decode(message).ok()?;
+        let name = stat.path.clone();
+        entries.push(Entry { name, ..entry(stat) });
+        data = rest;
+    }
+    Some(entries)
+}
+
 fn entry(stat: fsutil::Stat) -> Entry {
     let name = stat.path.rsplit('/').next().unwrap_or_default().to_owned();
     let kind = match stat.mode {
@@ -183,5 +221,28 @@ mod tests {
         assert_eq!(kind(SYMLINK | 0o777).kind, EntryKind::Link("to".to_owned()));
         assert_eq!(kind(1 << 25).kind, EntryKind::Other);
         assert_eq!(kind(0).name, "b");
+    }
+    #[test]
+    fn a_list_of_files() {
+        let framed = |path: &str, mode| {
+            let stat = fsutil::Stat {
+                path: path.to_owned(),
+                mode,
+                ..fsutil::Stat::default()
+            };
+            let message = stat.encode_to_vec();
+            [u32::try_from(message.len()).unwrap().to_le_bytes().to_vec(), message].concat()
+        };
+        let data = [framed("a", DIRECTORY), framed("a/b.go", 0o644)].concat();
+        let named = |name: &str, kind| Entry {
+            name: name.to_owned(),
+            kind,
+        };
+        let expected = vec![named("a", EntryKind::Directory), named("a/b.go", EntryKind::File)];
+        assert_eq!(list(&data), Some(expected));
+        assert_eq!(list(&[]), Some(Vec::new()));
+        for damaged in [&data[..data.len() - 1], &data[..2], &[255; 4], &[1, 0, 0, 0, 255]] {
+            assert_eq!(list(damaged), None);
+        }
     }
 }

@@ -14,6 +14,10 @@ mod finish;
 mod places;
 pub(crate) mod results;
 pub mod stdio;
+#[cfg(test)]
+mod stub;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +26,7 @@ use futures_util::future::try_join_all;
 use luakit_frontend::Solver;
 use luakit_frontend::resolve::{Failure, ImageResolver, ResolveError};
 use luakit_llb::definition::TooLarge;
+use luakit_llb::op::ResolveMode;
 use luakit_llb::{Definition, Platform, Reference, ResolvedImage};
 use luakit_proto::gateway::llb_bridge_client::LlbBridgeClient;
 use luakit_proto::gateway::{
@@ -166,11 +171,19 @@ impl Gateway {
         }
     }
 
-    async fn resolve_one(&self, reference: &Reference, platform: &Platform) -> Result<ResolvedImage, Failure> {
+    async fn resolve_one(
+        &self,
+        reference: &Reference,
+        platform: &Platform,
+        mode: ResolveMode,
+    ) -> Result<ResolvedImage, Failure> {
         let request = ResolveImageConfigRequest {
             r#ref: reference.to_string(),
             platform: Some(platform_message(platform)),
-            resolve_mode: self.setting.resolve_mode.to_owned(),
+            resolve_mode: match mode {
+                ResolveMode::Default => self.setting.resolve_mode.to_owned(),
+                own => mode_text(own).to_owned(),
+            },
             log_name: format!("[internal] load metadata for {reference}"),
             ..ResolveImageConfigRequest::default()
         };
@@ -183,7 +196,15 @@ impl Gateway {
                 message: format!("its digest is `{digest}`, which is none"),
             })?),
         };
+        // Older engines say nothing of it.
+        let taken = match answer.r#ref.as_str() {
+            "" => None,
+            taken => Some(taken.parse::<Reference>().map_err(|_| Failure::Engine {
+                message: format!("it takes `{taken}` in its place, which is no image"),
+            })?),
+        };
         Ok(ResolvedImage {
+            reference: taken.filter(|taken| taken != reference),
             digest,
             config: answer.config,
         })
@@ -191,18 +212,27 @@ impl Gateway {
 }
 
 impl ImageResolver for Gateway {
-    async fn resolve(&self, reference: &Reference, platforms: &[Platform]) -> Vec<Result<ResolvedImage, ResolveError>> {
+    async fn resolve(
+        &self,
+        reference: &Reference,
+        platforms: &[Platform],
+        mode: ResolveMode,
+    ) -> Vec<Result<ResolvedImage, ResolveError>> {
         let mut answers = Vec::with_capacity(platforms.len());
         let mut agreed = reference.clone();
         for platform in platforms {
-            let answer = self.resolve_one(&agreed, platform).await;
-            // The tag may move in between: the first answer's digest holds for all.
-            if let Ok(ResolvedImage {
-                digest: Some(digest), ..
-            }) = &answer
-            {
-                agreed = reference.with_digest(digest.clone());
-            }
+            let answer = self.resolve_one(&agreed, platform, mode).await.map(|image| {
+                // The tag may move in between: what the first answer takes, with its digest, holds for all.
+                agreed = image.pinned(&agreed);
+                let unchanged = match &image.digest {
+                    Some(digest) => reference.with_digest(digest.clone()),
+                    None => reference.clone(),
+                };
+                ResolvedImage {
+                    reference: (agreed != unchanged).then(|| agreed.clone()),
+                    ..image
+                }
+            });
             answers.push(answer.map_err(|failure| ResolveError {
                 reference: reference.clone(),
                 platform: platform.clone(),
@@ -233,6 +263,14 @@ impl Solver for Gateway {
             return Err(BuildError::Unsupported { engine, missing }.into());
         }
         try_join_all(definitions.into_iter().map(|definition| self.solve_one(definition))).await
+    }
+}
+
+fn mode_text(mode: ResolveMode) -> &'static str {
+    match mode {
+        ResolveMode::Default => "default",
+        ResolveMode::ForcePull => "pull",
+        ResolveMode::PreferLocal => "local",
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::{Gateway, GatewayError, Setting};
+use super::{Gateway, GatewayError, Setting, mode_text};
 use crate::build::CacheEntry;
 use crate::grpc::Connection;
 
@@ -95,11 +95,7 @@ impl From<FrontendSetting> for Setting {
                 .into_iter()
                 .map(CacheEntry::into_gateway)
                 .collect(),
-            resolve_mode: match setting.resolve_mode {
-                ResolveMode::Default => "default",
-                ResolveMode::ForcePull => "pull",
-                ResolveMode::PreferLocal => "local",
-            },
+            resolve_mode: mode_text(setting.resolve_mode),
             ..Self::default()
         }
     }

@@ -111,6 +111,7 @@ impl Entries {
             reference,
             platform,
             ResolvedImage {
+                reference: None,
                 digest: Some(digest),
                 config,
             },

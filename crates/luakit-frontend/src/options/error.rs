@@ -16,7 +16,7 @@ pub enum OptionError {
         hint: Option<String>,
     },
     /// The request needs what this frontend doesn't have.
-    #[error("this frontend can't do `{0}`, which the request needs")]
+    #[error("unsupported frontend capability {0}")]
     Capability(String),
 }
 

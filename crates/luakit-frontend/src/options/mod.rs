@@ -24,7 +24,6 @@ use luakit_llb::Platform;
 use luakit_llb::marshal::RunDefaults;
 use luakit_llb::op::ResolveMode;
 
-pub use attest::Sbom;
 pub use cache::CacheImport;
 pub use error::OptionError;
 pub use named::{FrontendContext, NamedOption, NamedOptions};
@@ -60,8 +59,6 @@ pub struct Options {
     pub source_date_epoch: Option<i64>,
     /// Caches to import from.
     pub cache_imports: Vec<CacheImport>,
-    /// The SBOM to make.
-    pub sbom: Option<Sbom>,
     /// What takes the place of images and directories.
     pub contexts: NamedOptions,
     /// The configs of images that are inputs, by the inputs' keys.
@@ -87,6 +84,7 @@ impl Options {
     pub fn parse(options: &BTreeMap<String, String>) -> Result<Self, OptionError> {
         let given = Given(options);
         check_capabilities(given)?;
+        attest::check(given)?;
         let platforms = given.read("platform", platforms)?.unwrap_or_default();
         Ok(Self {
             place: Place::of(given)?,
@@ -100,7 +98,6 @@ impl Options {
             run: run::defaults(given)?,
             source_date_epoch: epoch::seconds(given)?,
             cache_imports: cache::imports(given)?,
-            sbom: attest::sbom(given)?,
             contexts: NamedOptions::of(given)?,
             input_configs: named::input_configs(given)?,
             local_sessions: given.named("local-sessionid:", "a directory")?,

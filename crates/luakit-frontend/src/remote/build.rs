@@ -1,5 +1,6 @@
 //! The whole way of a request: script found, evaluated, resolved, marshalled, solved.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use luakit_diagnostic::Diagnostic;
@@ -58,7 +59,7 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
     if question == Some(Question::Describe) {
         return Ok(Answer::Told(subrequest::describe()));
     }
-    let opened = open(&sources, &options.place, &options.local_sessions).await?;
+    let mut opened = open(&sources, &options.place, &options.local_sessions).await?;
     let step = opened.step.clone();
     let mut told = Told {
         host,
@@ -67,11 +68,7 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
     };
     let mut contexts = NamedContexts::default();
     contexts.set_main(opened.main.clone());
-    let platforms = match options.platforms.as_slice() {
-        [] => std::slice::from_ref(&job.machine),
-        asked => asked,
-    };
-    contexts::add(&mut contexts, &sources, options, platforms).await?;
+    opened.loader.know(contexts::add(&mut contexts, host, options).await?);
     match question {
         Some(question) => ask(&job, question, opened, contexts, &mut told).await,
         None => finish(host, &job, opened, contexts, &mut told).await,
@@ -119,11 +116,15 @@ async fn finish<H: Host>(
     if let crate::plan::NoCacheFor::Targets(names) = &options.no_cache {
         plan.check_targets(names).map_err(|error| target_error(&error))?;
     }
+    if let Some(wrong) = too_many_platforms(&plan, options) {
+        return Err(wrong.into());
+    }
     plan.label(&options.labels);
-    let pins = match lock {
+    let mut pins = match lock {
         Some(file) => lock::parse(file).map_err(|e| RemoteFailure::Told(e.diagnostics()))?,
         None => Pins::new(),
     };
+    contexts::note_layouts(host, options, &plan, &mut pins).await?;
     let settings = crate::plan::MarshalSettings {
         local_unique: job.session.clone(),
         ..options.marshal_settings()
@@ -141,6 +142,20 @@ async fn finish<H: Host>(
         multi_platform: options.multi_platform.unwrap_or(false),
         epoch: options.source_date_epoch,
     }))
+}
+
+/// That a result must be for one platform, and the script builds for several.
+fn too_many_platforms(plan: &Plan, options: &Options) -> Option<Diagnostic> {
+    let platforms: BTreeSet<&Platform> = plan.planned().map(|(_, platform)| platform).collect();
+    if options.multi_platform != Some(false) || platforms.len() < 2 {
+        return None;
+    }
+    let platforms: Vec<String> = platforms.into_iter().map(|platform| format!("`{platform}`")).collect();
+    let message = format!(
+        "the option `multi-platform` is `false`, and the script builds for {}",
+        platforms.join(", ")
+    );
+    Some(Diagnostic::error("option", message).with_hint("choose one with `--platform`"))
 }
 
 /// Runs the script for a question or for a build, on a thread that may wait for the engine, and gives what it printed.

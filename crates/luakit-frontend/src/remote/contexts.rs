@@ -3,59 +3,43 @@
 use std::collections::BTreeMap;
 
 use luakit_diagnostic::Diagnostic;
-use luakit_llb::{ImageDigest, Platform, Reference};
-use luakit_script::{NamedContext, NamedContexts};
+use luakit_llb::{ImageDigest, Pins, Reference};
+use luakit_script::{Excludes, NamedContext, NamedContexts};
 
-use super::open::ignore_file;
-use super::source::{ClientDir, Sources};
+use super::loader::{IGNORE, IgnoreFile, IgnoreFiles};
+use super::source::ClientDir;
 use super::{RemoteFailure, refused};
 use crate::context_value::ContextValue;
 use crate::host::Host;
 use crate::options::{FrontendContext, NamedOption, Options};
+use crate::plan::Plan;
 
-/// Adds what a request gives names to.
-/// Images of layouts have a config for each platform: those that are built for are `platforms`.
+/// Adds what a request gives names to, and says where the ignore files of directories among it are. Nothing is loaded:
+/// a script may use none of it, or for other platforms than it is built for.
 pub(super) async fn add<H: Host>(
     contexts: &mut NamedContexts,
-    sources: &Sources<H>,
+    host: &H,
     options: &Options,
-    platforms: &[Platform],
-) -> Result<(), RemoteFailure<H::Error>> {
+) -> Result<IgnoreFiles, RemoteFailure<H::Error>> {
     contexts.set_sessions(options.local_sessions.clone());
     let asks_inputs = |named: &NamedOption| matches!(named.value, FrontendContext::Input(_));
     let inputs = if options.contexts.all().iter().any(asks_inputs) {
-        sources.host().inputs().await.map_err(refused::<H>)?
+        host.inputs().await.map_err(refused::<H>)?
     } else {
         BTreeMap::new()
     };
+    let mut ignores = IgnoreFiles::new();
     for named in options.contexts.all() {
         let context = match &named.value {
-            FrontendContext::Remote(ContextValue::OciLayout { store, digest, .. }) => {
-                let image = layout_image(named, digest.as_ref())?;
-                for platform in named.platform.as_ref().map_or(platforms, std::slice::from_ref) {
-                    let step = format!("[context {}] load metadata for {image}", named.key);
-                    let config = sources.host().layout_config(store, &image, platform, &step).await;
-                    let context = NamedContext::OciLayout {
-                        reference: image.clone(),
-                        store: store.clone(),
-                        config: Some(config.map_err(refused::<H>)?),
-                    };
-                    contexts.insert_for(named.name.clone(), Some(platform.clone()), context);
-                }
-                if named.platform.is_some() {
-                    continue;
-                }
-                NamedContext::OciLayout {
-                    reference: image,
-                    store: store.clone(),
-                    config: None,
-                }
-            }
+            FrontendContext::Remote(ContextValue::OciLayout { store, digest, .. }) => NamedContext::OciLayout {
+                reference: layout_image(named, digest.as_ref())?,
+                store: store.clone(),
+            },
             FrontendContext::Remote(ContextValue::Image(reference)) => NamedContext::Image(reference.clone()),
             FrontendContext::Remote(ContextValue::Scratch) => NamedContext::Scratch,
             FrontendContext::Remote(ContextValue::Git(source)) => NamedContext::Git(source.clone()),
             FrontendContext::Remote(ContextValue::Http(url)) => NamedContext::Http(url.clone()),
-            FrontendContext::Local(local) => directory(sources, options, named, local).await?,
+            FrontendContext::Local(local) => directory(&mut ignores, options, named, local),
             FrontendContext::Input(key) => {
                 let Some(definition) = inputs.get(key).cloned() else {
                     return Err(wrong(named, &format!("there is no input `{key}`")));
@@ -66,7 +50,38 @@ pub(super) async fn add<H: Host>(
         };
         contexts.insert_for(named.name.clone(), named.platform.clone(), context);
     }
+    Ok(ignores)
+}
+
+/// Notes the configs of the images of layouts that are built on, for the platforms that they are wanted for.
+pub(super) async fn note_layouts<H: Host>(
+    host: &H,
+    options: &Options,
+    plan: &Plan,
+    pins: &mut Pins,
+) -> Result<(), RemoteFailure<H::Error>> {
+    for (image, platform) in plan.reached().layouts {
+        let Ok(reference) = image.reference.parse::<Reference>() else {
+            continue;
+        };
+        let step = format!(
+            "{} load metadata for {}",
+            caller(options, &image.store),
+            image.reference
+        );
+        let config = host.layout_config(&image.store, &reference, &platform, &step).await;
+        pins.insert_layout_config(image, platform, config.map_err(refused::<H>)?);
+    }
     Ok(())
+}
+
+/// Whose step it is to look into a layout: a context's, or the script's own.
+fn caller(options: &Options, layout: &str) -> String {
+    let is_of = |named: &&NamedOption| matches!(&named.value, FrontendContext::Remote(ContextValue::OciLayout { store, .. }) if store == layout);
+    match options.contexts.all().iter().find(is_of) {
+        Some(named) => format!("[context {}]", named.key),
+        None => "[internal]".to_owned(),
+    }
 }
 
 /// The engine asks for the layout by the store's name; the reference only says what it is of.
@@ -78,30 +93,28 @@ fn layout_image<E>(named: &NamedOption, digest: Option<&ImageDigest>) -> Result<
     Ok(reference.with_digest(digest))
 }
 
-async fn directory<H: Host>(
-    sources: &Sources<H>,
-    options: &Options,
-    named: &NamedOption,
-    local: &str,
-) -> Result<NamedContext, RemoteFailure<H::Error>> {
+fn directory(ignores: &mut IgnoreFiles, options: &Options, named: &NamedOption, local: &str) -> NamedContext {
     let session = options.local_sessions.get(local).cloned();
-    let dir = ClientDir {
-        name: local.to_owned(),
-        session: session.clone(),
-        path: String::new(),
-    };
     let hint = match &named.shared_key {
         Some(key) => format!("context:{}-{key}", named.key),
         None => format!("context:{}", named.key),
     };
-    let step = format!("[context {}] load .dockerignore", named.key);
-    let exclude = ignore_file(sources, &dir, &format!("{hint}-.dockerignore"), step).await?;
-    Ok(NamedContext::Local {
+    let file = IgnoreFile {
+        dir: ClientDir {
+            name: local.to_owned(),
+            session: session.clone(),
+            path: String::new(),
+        },
+        hint: format!("{hint}-{IGNORE}"),
+        step: format!("[context {}] load {IGNORE}", named.key),
+    };
+    ignores.insert(named.key.clone(), file);
+    NamedContext::Local {
         name: local.to_owned(),
-        exclude,
+        exclude: Excludes::Asked(named.key.clone()),
         hint: Some(hint),
         session,
-    })
+    }
 }
 
 fn wrong<E>(named: &NamedOption, why: &str) -> RemoteFailure<E> {

@@ -10,13 +10,14 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use luakit_script::{Glob, GlobError, LARGEST, Limit, LoadError, Root, SourceLoader, check_path, outside};
+use luakit_script::{Glob, GlobError, Limit, LoadError, Root, SourceLoader, check_path, outside};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use super::source::{Asked, ClientDir, Sources};
-use super::tree::{Found, Tree};
+use super::tree::{Found, NoFile, Tree};
 use crate::host::{EntryKind, Host};
+use crate::ignore;
 
 /// How many different questions the client is asked: each makes a step of the build, and its answer is kept.
 const ASKS: usize = 10_000;
@@ -31,6 +32,19 @@ pub(super) enum Place<H: Host> {
     Result(Arc<Tree<H>>, String),
 }
 
+/// The ignore file of a directory.
+pub(super) const IGNORE: &str = ".dockerignore";
+
+/// Where an ignore file is, and what reading it is called.
+pub(super) struct IgnoreFile {
+    pub(super) dir: ClientDir,
+    pub(super) hint: String,
+    pub(super) step: String,
+}
+
+/// Ignore files by keys.
+pub(super) type IgnoreFiles = HashMap<String, IgnoreFile>;
+
 /// What was asked of the client, and the tree that it gave.
 type Answers<H> = HashMap<(Asked, String), Arc<Tree<H>>>;
 
@@ -42,6 +56,10 @@ pub(super) struct RemoteLoader<H: Host> {
     context: Place<H>,
     /// What was asked of the client before.
     answers: Mutex<Answers<H>>,
+    /// The ignore files of the client's directories, by the keys that contexts have.
+    ignores: IgnoreFiles,
+    /// The patterns of those that were read.
+    ignored: Mutex<HashMap<String, Vec<String>>>,
     waits: Waits,
 }
 
@@ -87,15 +105,22 @@ impl Waits {
 
 impl<H: Host> RemoteLoader<H> {
     /// A loader whose waiting the present runtime works for.
-    pub(super) fn new(sources: Sources<H>, script: Place<H>, context: Place<H>) -> Self {
+    pub(super) fn new(sources: Sources<H>, script: Place<H>, context: Place<H>, ignores: IgnoreFiles) -> Self {
         Self {
             sources,
             runtime: Handle::current(),
             script,
             context,
             answers: Mutex::default(),
+            ignores,
+            ignored: Mutex::default(),
             waits: Waits::new(WAITING),
         }
+    }
+
+    /// Makes further ignore files known.
+    pub(super) fn know(&mut self, ignores: IgnoreFiles) {
+        self.ignores.extend(ignores);
     }
 
     /// Waits on the script's thread.
@@ -138,22 +163,32 @@ impl<H: Host> RemoteLoader<H> {
     }
 
     async fn read_file(&self, root: Root, path: &str) -> Result<Option<Vec<u8>>, LoadError> {
-        let no = |reason: &str| LoadError::Unreadable {
-            path: path.to_owned(),
-            reason: reason.to_owned(),
+        let (tree, base) = self.tree(root, Asked::Path(path.to_owned())).await?;
+        tree.file(base, path).await.map_err(|error| match error {
+            NoFile::Outside => outside(root, path),
+            error => no_file(path, error),
+        })
+    }
+
+    /// Each file is asked for once.
+    async fn ignored(&self, key: &str) -> Result<Vec<String>, LoadError> {
+        let Some(file) = self.ignores.get(key) else {
+            return Ok(Vec::new());
         };
-        let (tree, found) = self.find(root, path).await?;
-        let file = match found {
-            Found::File(file) => file,
-            Found::Nothing | Found::Outside => return Ok(None),
-            Found::Directory(_) => return Err(no("it is a directory")),
-            Found::Other => return Err(no("it is no regular file")),
-        };
-        let data = tree.read(&file, LARGEST + 1).await.map_err(|e| unreadable(path, &e))?;
-        if u64::try_from(data.len()).is_ok_and(|size| size > LARGEST) {
-            return Err(no(&format!("it is larger than {} MiB", LARGEST >> 20)));
+        let mut known = self.ignored.lock().await;
+        if let Some(patterns) = known.get(key) {
+            return Ok(patterns.clone());
         }
-        Ok(Some(data))
+        let paths = vec![IGNORE.to_owned()];
+        let loaded = self
+            .sources
+            .files(&file.dir, paths, &file.hint, file.step.clone())
+            .await;
+        let (tree, _) = loaded.map_err(|e| unreadable(IGNORE, &e))?;
+        let text = tree.file("", IGNORE).await.map_err(|error| no_file(IGNORE, error))?;
+        let patterns = text.map(|text| ignore::patterns(&text)).unwrap_or_default();
+        known.insert(key.to_owned(), patterns.clone());
+        Ok(patterns)
     }
 
     /// Links are listed and not followed, so that the walk ends.
@@ -209,8 +244,24 @@ impl<H: Host> SourceLoader for RemoteLoader<H> {
         self.wait(self.list(root, pattern, &glob))
     }
 
+    fn excludes(&self, key: &str) -> Result<Vec<String>, LoadError> {
+        self.wait(self.ignored(key))
+    }
+
     fn waited(&self) -> Duration {
         self.waits.so_far()
+    }
+}
+
+fn no_file<E: std::error::Error>(path: &str, error: NoFile<E>) -> LoadError {
+    let reason = match error {
+        NoFile::Host(error) => return unreadable(path, &error),
+        NoFile::Outside => "it is a link to somewhere else".to_owned(),
+        NoFile::Unfit(reason) => reason,
+    };
+    LoadError::Unreadable {
+        path: path.to_owned(),
+        reason,
     }
 }
 

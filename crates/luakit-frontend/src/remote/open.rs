@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use luakit_diagnostic::{Diagnostic, SourceFile};
 use luakit_llb::path::{clean, join};
-use luakit_script::{HTTP_FILE, LARGEST, NamedContext};
+use luakit_script::{Excludes, HTTP_FILE, NamedContext};
 
 use super::archive::{HEADER, is_archive};
-use super::loader::{Place, RemoteLoader};
+use super::loader::{IGNORE, IgnoreFile, IgnoreFiles, Place, RemoteLoader};
 use super::source::{ClientDir, Sources};
-use super::tree::{Found, Tree};
+use super::tree::{NoFile, Tree};
 use super::{RemoteFailure, refused};
 use crate::host::Host;
 use crate::ignore;
@@ -40,14 +40,18 @@ pub(super) async fn open<H: Host>(
     place: &options::Place,
     sessions: &BTreeMap<String, String>,
 ) -> Result<Opened<H>, RemoteFailure<H::Error>> {
-    let main = main_context(sources, place).await?;
+    let Found {
+        main,
+        script,
+        is_script,
+    } = find(sources, place).await?;
     let client = |name: &str, path: &str| ClientDir {
         name: name.to_owned(),
         session: sessions.get(name).cloned(),
         path: path.to_owned(),
     };
-    let filename = match main {
-        Main::Script(_) if !place.script_is_local => HTTP_FILE.to_owned(),
+    let filename = match script {
+        Some(_) if is_script => HTTP_FILE.to_owned(),
         _ => inside(&place.filename)?,
     };
     let dir = filename.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned();
@@ -57,59 +61,47 @@ pub(super) async fn open<H: Host>(
         lock: join(&[&dir, LOCK]),
         script: filename,
     };
-    let (tree, step, script_place) = match main.tree() {
-        Some((tree, step)) if !place.script_is_local => {
-            let place = Place::Result(Arc::clone(tree), dir);
-            (Arc::clone(tree), step.to_owned(), place)
-        }
-        _ => {
-            let paths = vec![files.script.clone(), files.ignore.clone(), files.lock.clone()];
-            let step = format!("[internal] load build definition from {}", files.script);
-            let loaded = sources.files(&local, paths, &local.name, step).await;
-            let (tree, step) = loaded.map_err(refused::<H>)?;
-            (Arc::new(tree), step, Place::Client(ClientDir { path: dir, ..local }))
-        }
+    let (tree, step, script_place) = if let Some((tree, step)) = script {
+        (Arc::clone(&tree), step, Place::Result(tree, dir))
+    } else {
+        let paths = vec![files.script.clone(), files.ignore.clone(), files.lock.clone()];
+        let step = definition_step(&files.script);
+        let loaded = sources.files(&local, paths, &local.name, step).await;
+        let (tree, step) = loaded.map_err(refused::<H>)?;
+        (Arc::new(tree), step, Place::Client(ClientDir { path: dir, ..local }))
     };
     let Some(text) = read(&tree, &files.script).await? else {
         return Err(no_script(&files.script).into());
     };
     let lock = read(&tree, &files.lock).await?;
     let context_place = match main.tree() {
-        Some((tree, _)) => Place::Result(Arc::clone(tree), place.subdir.clone().unwrap_or_default()),
+        Some(tree) => Place::Result(Arc::clone(tree), place.subdir.clone().unwrap_or_default()),
         None => Place::Client(client(&place.context_local, "")),
     };
+    let mut ignores = IgnoreFiles::new();
     let exclude = match (main.tree(), read(&tree, &files.ignore).await?) {
         // What is no directory of the client's is there whole.
-        (Some(_), _) => Vec::new(),
-        (None, Some(own)) => ignore::patterns(&own),
+        (Some(_), _) => Excludes::Known(Vec::new()),
+        (None, Some(own)) => Excludes::Known(ignore::patterns(&own)),
         (None, None) => {
             let dir = client(&place.context_local, "");
-            let hint = format!("{}-.dockerignore", dir.name);
-            ignore_file(sources, &dir, &hint, "[internal] load .dockerignore".to_owned()).await?
+            let file = IgnoreFile {
+                hint: format!("{}-{IGNORE}", dir.name),
+                step: format!("[internal] load {IGNORE}"),
+                dir,
+            };
+            ignores.insert(String::new(), file);
+            Excludes::Asked(String::new())
         }
     };
     let session = sessions.get(&place.context_local).cloned();
     Ok(Opened {
         script: SourceFile::new(files.script, text),
         step,
-        loader: RemoteLoader::new(sources.clone(), script_place, context_place),
+        loader: RemoteLoader::new(sources.clone(), script_place, context_place, ignores),
         main: main.context(place, exclude, session),
         lock: lock.map(|text| SourceFile::new(files.lock, text)),
     })
-}
-
-/// The patterns of the ignore file of a client's directory.
-pub(super) async fn ignore_file<H: Host>(
-    sources: &Sources<H>,
-    dir: &ClientDir,
-    hint: &str,
-    step: String,
-) -> Result<Vec<String>, RemoteFailure<H::Error>> {
-    let name = ".dockerignore".to_owned();
-    let loaded = sources.files(dir, vec![name.clone()], hint, step).await;
-    let (tree, _) = loaded.map_err(refused::<H>)?;
-    let text = read(&tree, &name).await?;
-    Ok(text.map(|text| ignore::patterns(&text)).unwrap_or_default())
 }
 
 /// Files that are looked at beside each other.
@@ -119,27 +111,34 @@ struct Files {
     lock: String,
 }
 
-/// The build context as it is found.
+/// The build context and the script as they are found.
+struct Found<H: Host> {
+    main: Main<H>,
+    /// What the script is in, and the digest of the step that loaded it, unless it is with the client.
+    script: Option<(Arc<Tree<H>>, String)>,
+    /// Whether the context is a download that is the script itself.
+    is_script: bool,
+}
+
+/// The build context.
 enum Main<H: Host> {
     /// A directory of the client's.
     Local,
     /// What the engine has whole.
-    Result(NamedContext, Arc<Tree<H>>, String),
-    /// A download that is the script itself.
-    Script((NamedContext, Arc<Tree<H>>, String)),
+    Result(Box<NamedContext>, Arc<Tree<H>>),
 }
 
 impl<H: Host> Main<H> {
-    /// What is looked into, and the digest of the step that loaded it.
-    fn tree(&self) -> Option<(&Arc<Tree<H>>, &str)> {
+    /// What is looked into.
+    fn tree(&self) -> Option<&Arc<Tree<H>>> {
         match self {
             Self::Local => None,
-            Self::Result(_, tree, step) | Self::Script((_, tree, step)) => Some((tree, step)),
+            Self::Result(_, tree) => Some(tree),
         }
     }
 
     /// The context as scripts have it.
-    fn context(self, place: &options::Place, exclude: Vec<String>, session: Option<String>) -> NamedContext {
+    fn context(self, place: &options::Place, exclude: Excludes, session: Option<String>) -> NamedContext {
         let whole = match self {
             Self::Local => {
                 let name = place.context_local.clone();
@@ -151,7 +150,7 @@ impl<H: Host> Main<H> {
                     session,
                 };
             }
-            Self::Result(context, ..) | Self::Script((context, ..)) => context,
+            Self::Result(context, _) => *context,
         };
         match &place.subdir {
             Some(path) => NamedContext::Within {
@@ -163,63 +162,82 @@ impl<H: Host> Main<H> {
     }
 }
 
-async fn main_context<H: Host>(
-    sources: &Sources<H>,
-    place: &options::Place,
-) -> Result<Main<H>, RemoteFailure<H::Error>> {
-    let load = async |context: NamedContext| {
-        let (tree, step) = sources.context(&context).await.map_err(refused::<H>)?;
+/// A remote context holds the script, too. Otherwise the frontend's inputs count: the one called as the directory of
+/// scripts holds the script, and the one called as the context is the context. What of them isn't there is with the
+/// client, as is the script wherever the request says so.
+async fn find<H: Host>(sources: &Sources<H>, place: &options::Place) -> Result<Found<H>, RemoteFailure<H::Error>> {
+    let load = async |context: NamedContext, step: String| {
+        let (tree, step) = sources.context(&context, step).await.map_err(refused::<H>)?;
         Ok::<_, RemoteFailure<H::Error>>((context, Arc::new(tree), step))
     };
+    let remote = async |context: NamedContext, is_script: bool| {
+        let step = context.told_as_main();
+        let (context, tree, step) = load(context, step).await?;
+        let script = (Arc::clone(&tree), step);
+        Ok::<_, RemoteFailure<H::Error>>(Found {
+            main: Main::Result(Box::new(context), tree),
+            script: (!place.script_is_local).then_some(script),
+            is_script,
+        })
+    };
     match &place.context {
-        MainContext::Local => match sources
-            .host()
-            .inputs()
-            .await
-            .map_err(refused::<H>)?
-            .remove(&place.context_local)
-        {
-            Some(definition) => {
-                let input = NamedContext::Input {
+        MainContext::Git(source) => remote(NamedContext::Git(source.clone()), false).await,
+        MainContext::Http(url) => {
+            let file = remote(NamedContext::Http(url.clone()), true).await?;
+            let Main::Result(_, tree) = &file.main else {
+                return Ok(file);
+            };
+            let header = tree.read(&format!("/{HTTP_FILE}"), HEADER).await;
+            if !is_archive(&header.map_err(refused::<H>)?) {
+                return Ok(file);
+            }
+            remote(NamedContext::Archive(url.clone()), false).await
+        }
+        MainContext::Local => {
+            let mut inputs = sources.host().inputs().await.map_err(refused::<H>)?;
+            let mut input = |name: &str| {
+                let definition = inputs.remove(name)?;
+                Some(NamedContext::Input {
                     definition,
                     config: None,
-                };
-                let (context, tree, step) = load(input).await?;
-                Ok(Main::Result(context, tree, step))
-            }
-            None => Ok(Main::Local),
-        },
-        MainContext::Git(source) => {
-            let (context, tree, step) = load(NamedContext::Git(source.clone())).await?;
-            Ok(Main::Result(context, tree, step))
-        }
-        MainContext::Http(url) => {
-            let file = load(NamedContext::Http(url.clone())).await?;
-            let header = file.1.read(&format!("/{HTTP_FILE}"), HEADER).await;
-            if !is_archive(&header.map_err(refused::<H>)?) {
-                return Ok(Main::Script(file));
-            }
-            let (context, tree, step) = load(NamedContext::Archive(url.clone())).await?;
-            Ok(Main::Result(context, tree, step))
+                })
+            };
+            let script = match input(&place.script_local).filter(|_| !place.script_is_local) {
+                Some(script) => {
+                    let (_, tree, step) = load(script, definition_step(&place.filename)).await?;
+                    Some((tree, step))
+                }
+                None => None,
+            };
+            let main = match input(&place.context_local) {
+                Some(context) => {
+                    let step = context.told_as_main();
+                    let (context, tree, _) = load(context, step).await?;
+                    Main::Result(Box::new(context), tree)
+                }
+                None => Main::Local,
+            };
+            Ok(Found {
+                main,
+                script,
+                is_script: false,
+            })
         }
     }
 }
 
+/// What loading the script is called.
+fn definition_step(filename: &str) -> String {
+    format!("[internal] load build definition from {filename}")
+}
+
 /// A file that need not be there.
 async fn read<H: Host>(tree: &Tree<H>, path: &str) -> Result<Option<Vec<u8>>, RemoteFailure<H::Error>> {
-    let file = match tree.find("", path).await.map_err(refused::<H>)? {
-        Found::File(file) => file,
-        Found::Nothing => return Ok(None),
-        Found::Directory(_) => return Err(unreadable(path, "it is a directory").into()),
-        Found::Other => return Err(unreadable(path, "it is no regular file").into()),
-        Found::Outside => return Err(unreadable(path, "it is a link to somewhere else").into()),
-    };
-    let data = tree.read(&file, LARGEST + 1).await.map_err(refused::<H>)?;
-    if u64::try_from(data.len()).is_ok_and(|size| size > LARGEST) {
-        let reason = format!("it is larger than {} MiB", LARGEST >> 20);
-        return Err(unreadable(path, &reason).into());
-    }
-    Ok(Some(data))
+    tree.file("", path).await.map_err(|error| match error {
+        NoFile::Host(error) => refused::<H>(error),
+        NoFile::Outside => unreadable(path, "it is a link to somewhere else").into(),
+        NoFile::Unfit(reason) => unreadable(path, &reason).into(),
+    })
 }
 
 fn unreadable(path: &str, reason: &str) -> Diagnostic {

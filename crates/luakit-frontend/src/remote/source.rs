@@ -72,9 +72,14 @@ impl<H: Host> Sources<H> {
             Asked::Path(path) => (Wanted::path(&join(&[&dir.path, path])), path),
             Asked::Pattern(pattern) => (Wanted::pattern(&dir.path, pattern), pattern),
         };
-        let local = wanted.of(dir, &format!("{}-read", dir.name));
+        // Of what matches a pattern, names are all that anyone looks at.
+        let list_only = matches!(asked, Asked::Pattern(_)) && self.host.sends_lists();
+        let local = LocalSource {
+            list_only,
+            ..wanted.of(dir, &format!("{}-read", dir.name))
+        };
         let (tree, _) = self.local(local, format!("[internal] read {what}")).await?;
-        Ok(tree)
+        if list_only { tree.listed().await } else { Ok(tree) }
     }
 
     /// Files of a directory by their paths, and the digest of the step that has them sent.
@@ -85,11 +90,7 @@ impl<H: Host> Sources<H> {
         hint: &str,
         step: String,
     ) -> Result<(Tree<H>, String), H::Error> {
-        let wanted = Wanted {
-            follow_paths: paths,
-            ..Wanted::default()
-        };
-        self.local(wanted.of(dir, hint), step).await
+        self.local(Wanted::files(paths).of(dir, hint), step).await
     }
 
     async fn local(&self, local: LocalSource, step: String) -> Result<(Tree<H>, String), H::Error> {
@@ -100,12 +101,12 @@ impl<H: Host> Sources<H> {
     }
 
     /// A context, to be looked into, and the digest of the step that has it loaded.
-    pub(super) async fn context(&self, context: &NamedContext) -> Result<(Tree<H>, String), H::Error> {
+    pub(super) async fn context(&self, context: &NamedContext, step: String) -> Result<(Tree<H>, String), H::Error> {
         let mut graph = Graph::new();
         let at = graph.intern_stack(&[]);
         // Only an input can be damaged, and the engine has read those.
         let state = context.state(&mut graph, at, None).unwrap_or_else(|_| graph.scratch());
-        self.solve(graph, state, context.told_as_main()).await
+        self.solve(graph, state, step).await
     }
 
     async fn solve(&self, mut graph: Graph, state: State, step: String) -> Result<(Tree<H>, String), H::Error> {
@@ -151,6 +152,19 @@ struct Wanted {
 }
 
 impl Wanted {
+    /// Files by their paths, with what links to them lead to.
+    fn files(paths: Vec<String>) -> Self {
+        let mut wanted = Self::default();
+        for path in paths {
+            match escaped(&path) {
+                literal if literal == path => wanted.follow_paths.push(path),
+                // Paths to follow are patterns, too, and of one in which something is escaped no link is followed.
+                literal => wanted.include.push(literal),
+            }
+        }
+        wanted
+    }
+
     /// A file with what links to it lead to; of a directory, that it is there.
     fn path(path: &str) -> Self {
         let literal = escaped(path);
@@ -162,18 +176,9 @@ impl Wanted {
                 ..Self::default()
             };
         }
-        if literal == path {
-            return Self {
-                exclude: below,
-                follow_paths: vec![path.to_owned()],
-                ..Self::default()
-            };
-        }
-        // Paths to follow are patterns, too, in which nothing can be escaped.
         Self {
-            include: vec![literal],
             exclude: below,
-            ..Self::default()
+            ..Self::files(vec![path.to_owned()])
         }
     }
 
@@ -209,6 +214,7 @@ impl Wanted {
             shared_key_hint: Some(hint.to_owned()),
             differ: None,
             session: dir.session.clone(),
+            list_only: false,
         }
     }
 }
@@ -216,11 +222,15 @@ impl Wanted {
 /// A name that no file can have.
 const NOTHING: &str = "\\/";
 
-/// A path as a pattern that matches nothing else.
+/// A path as a pattern that matches nothing else. Where nothing means more than itself it stays as it is.
 fn escaped(path: &str) -> String {
+    if !path.starts_with('!') && !path.contains(['*', '?', '[', ']', '\\']) {
+        return path.to_owned();
+    }
     let mut pattern = String::with_capacity(path.len());
     for c in path.chars() {
-        if matches!(c, '*' | '?' | '[' | ']' | '\\') || (c == '!' && pattern.is_empty()) {
+        // With something escaped the pattern becomes a regular expression, in which moby/patternmatcher leaves `^`.
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^') || (c == '!' && pattern.is_empty()) {
             pattern.push('\\');
         }
         pattern.push(c);
@@ -243,6 +253,11 @@ mod tests {
             format!("include {include:?}, exclude {exclude:?}, follow {follow_paths:?}")
         };
         let told = [
+            Wanted::files(
+                ["build.lua", "*.lua", "a[1].lua", "!x^", "a^b"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ),
             Wanted::path("libs/go.lua"),
             Wanted::path("a[1].lua"),
             Wanted::path("."),
@@ -252,6 +267,7 @@ mod tests {
         ]
         .map(wanted);
         insta::assert_snapshot!(told.join("\n"), @r#"
+        include ["\\*.lua", "a\\[1\\].lua", "\\!x\\^"], exclude [], follow ["build.lua", "a^b"]
         include [], exclude ["libs/go.lua/**"], follow ["libs/go.lua"]
         include ["a\\[1\\].lua"], exclude ["a\\[1\\].lua/**"], follow []
         include ["\\/"], exclude [], follow []

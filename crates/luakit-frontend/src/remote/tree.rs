@@ -3,8 +3,10 @@
 //! Engines follow links within a result, and would lead a script out of its directory. So links are followed here, where
 //! it shows what they leave; what is handed to the engine has none.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use luakit_script::LARGEST;
 
 use crate::host::{Entry, EntryKind, Host};
 
@@ -31,6 +33,16 @@ pub(super) enum Found {
     Outside,
 }
 
+/// Why a file can't be read.
+pub(super) enum NoFile<E> {
+    /// The engine says why.
+    Host(E),
+    /// It is a link out of where it began.
+    Outside,
+    /// It is none, or too large a one.
+    Unfit(String),
+}
+
 impl<H: Host> Tree<H> {
     pub(super) fn new(host: H, at: Option<H::Ref>) -> Self {
         Self {
@@ -38,6 +50,37 @@ impl<H: Host> Tree<H> {
             at,
             listed: Mutex::default(),
         }
+    }
+
+    /// What a result that is a list of files names; there is nothing else in it.
+    pub(super) async fn listed(self) -> Result<Self, H::Error> {
+        let Some(at) = &self.at else { return Ok(self) };
+        let mut directories = BTreeMap::<String, BTreeMap<String, EntryKind>>::new();
+        for entry in self.host.read_list(at).await? {
+            let mut path = parts(&entry.name);
+            if path.iter().any(|part| part == "..") {
+                continue;
+            }
+            let mut kind = entry.kind;
+            // What it is in is a directory, whether it is named or not.
+            while let Some(name) = path.pop() {
+                let siblings = directories.entry(absolute(&path)).or_default();
+                if siblings.contains_key(&name) && kind == EntryKind::Directory {
+                    break;
+                }
+                siblings.insert(name, kind);
+                kind = EntryKind::Directory;
+            }
+        }
+        let entries = |(directory, entries): (String, BTreeMap<String, EntryKind>)| {
+            let entries = entries.into_iter().map(|(name, kind)| Entry { name, kind });
+            (directory, Arc::new(entries.collect::<Vec<_>>()))
+        };
+        Ok(Self {
+            listed: Mutex::new(directories.into_iter().map(entries).collect()),
+            at: None,
+            host: self.host,
+        })
     }
 
     /// The file's bytes, up to `limit`.
@@ -48,8 +91,29 @@ impl<H: Host> Tree<H> {
         }
     }
 
+    /// The bytes of the file at `path` below `root`, both relative; `None` when nothing is there.
+    pub(super) async fn file(&self, root: &str, path: &str) -> Result<Option<Vec<u8>>, NoFile<H::Error>> {
+        let unfit = |what: &str| Err(NoFile::Unfit(what.to_owned()));
+        let file = match self.find(root, path).await.map_err(NoFile::Host)? {
+            Found::File(file) => file,
+            Found::Nothing => return Ok(None),
+            Found::Directory(_) => return unfit("it is a directory"),
+            Found::Other => return unfit("it is no regular file"),
+            Found::Outside => return Err(NoFile::Outside),
+        };
+        let data = self.read(&file, LARGEST + 1).await.map_err(NoFile::Host)?;
+        if u64::try_from(data.len()).is_ok_and(|size| size > LARGEST) {
+            return unfit(&format!("it is larger than {} MiB", LARGEST >> 20));
+        }
+        Ok(Some(data))
+    }
+
     /// What is in a directory that is there.
     pub(super) async fn entries(&self, dir: &str) -> Result<Arc<Vec<Entry>>, H::Error> {
+        let dir = match dir.trim_end_matches('/') {
+            "" => "/",
+            dir => dir,
+        };
         let known = || self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entries) = known().get(dir) {
             return Ok(Arc::clone(entries));

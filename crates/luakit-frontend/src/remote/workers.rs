@@ -15,21 +15,46 @@ pub struct Machine {
     pub version: Option<String>,
 }
 
+/// Why workers tell nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("can't read the variable `BUILDKIT_WORKERS`, in which BuildKit tells what its workers are: {0}")]
+pub struct UnreadableWorkers(String);
+
 impl Machine {
-    /// Reads it from the first worker, which is the default one.
-    pub fn read(workers: &str) -> Option<Self> {
-        let workers: Value = serde_json::from_str(workers).ok()?;
-        let worker = workers.as_array()?.first()?;
-        let platform = member(worker, "platforms")?.as_array()?.first()?;
+    /// Reads it from the first worker, which is the default one. `None` when there are no workers, or that one says no
+    /// platform.
+    pub fn read(workers: &str) -> Result<Option<Self>, UnreadableWorkers> {
+        let wrong = |why: &str| UnreadableWorkers(why.to_owned());
+        if workers.is_empty() {
+            return Ok(None);
+        }
+        let workers: Value = serde_json::from_str(workers).map_err(|e| UnreadableWorkers(e.to_string()))?;
+        let worker = match &workers {
+            // Go's empty list.
+            Value::Null => return Ok(None),
+            Value::Array(workers) => workers.first(),
+            _ => return Err(wrong("it is no list")),
+        };
+        let Some(worker) = worker else { return Ok(None) };
+        if !worker.is_object() {
+            return Err(wrong("a worker is no object"));
+        }
+        let platform = match member(worker, "platforms") {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(platforms)) => platforms.first(),
+            Some(_) => return Err(wrong("a worker's platforms are no list")),
+        };
+        let Some(platform) = platform else { return Ok(None) };
         let text = |name: &str| member(platform, name).and_then(Value::as_str).unwrap_or_default();
         let version = member(worker, "buildkitVersion").and_then(|version| member(version, "version"));
-        Some(Self {
-            platform: Platform::new(text("os"), text("architecture"), text("variant")).ok()?,
+        let platform = Platform::new(text("os"), text("architecture"), text("variant"));
+        Ok(Some(Self {
+            platform: platform.map_err(|e| UnreadableWorkers(format!("a worker's platform: {e}")))?,
             version: version
                 .and_then(Value::as_str)
                 .filter(|v| !v.is_empty())
                 .map(str::to_owned),
-        })
+        }))
     }
 }
 
@@ -48,11 +73,43 @@ mod tests {
     fn names_in_any_case() {
         let new = r#"[{"id":"x","platforms":[{"architecture":"amd64","os":"linux"},{"architecture":"386","os":"linux"}],"buildkitVersion":{"version":"v0.20.0"}}]"#;
         let old = r#"[{"ID":"x","Platforms":[{"architecture":"arm","os":"linux","variant":"v7"}]}]"#;
-        let told = |json| Machine::read(json).map(|m| format!("{} {:?}", m.platform, m.version));
-        assert_eq!(told(new).unwrap(), "linux/amd64 Some(\"v0.20.0\")");
-        assert_eq!(told(old).unwrap(), "linux/arm/v7 None");
-        for nothing in ["", "[]", "{}", "null", r#"[{"platforms":[]}]"#] {
-            assert_eq!(Machine::read(nothing), None);
+        let told = |json| Machine::read(json).map(|m| m.map(|m| format!("{} {:?}", m.platform, m.version)));
+        assert_eq!(told(new).unwrap().unwrap(), "linux/amd64 Some(\"v0.20.0\")");
+        assert_eq!(told(old).unwrap().unwrap(), "linux/arm/v7 None");
+        for nothing in [
+            "",
+            "[]",
+            "null",
+            "[{}]",
+            r#"[{"platforms":[]}]"#,
+            r#"[{"platforms":null}]"#,
+        ] {
+            assert_eq!(Machine::read(nothing), Ok(None), "{nothing}");
         }
+    }
+    #[test]
+    fn what_can_t_be_read_is_told() {
+        let wrong = [
+            "[",
+            "{}",
+            "[1]",
+            r#"[{"platforms":{}}]"#,
+            r#"[{"platforms":[{}]}]"#,
+            r#"[{"platforms":[{"os":"linux"}]}]"#,
+        ];
+        let told = wrong.map(|workers| Machine::read(workers).unwrap_err().0);
+        insta::assert_snapshot!(told.join("\n"), @"
+        EOF while parsing a list at line 1 column 1
+        it is no list
+        a worker is no object
+        a worker's platforms are no list
+        a worker's platform: `` can't be part of a platform
+        a worker's platform: `` can't be part of a platform
+        ");
+        let whole = Machine::read("[").unwrap_err().to_string();
+        assert!(
+            whole.starts_with("can't read the variable `BUILDKIT_WORKERS`"),
+            "{whole}"
+        );
     }
 }

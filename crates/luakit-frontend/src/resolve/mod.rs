@@ -19,6 +19,7 @@ use std::future::Future;
 
 use futures_util::{StreamExt as _, stream};
 use luakit_diagnostic::Diagnostic;
+use luakit_llb::op::ResolveMode;
 use luakit_llb::{Pins, Platform, Reached, Reference, ResolvedImage};
 
 pub use config::RegistryConfig;
@@ -32,11 +33,13 @@ pub(crate) use manifest::read_config;
 /// Where images are resolved that no lock file pins.
 pub trait ImageResolver: Sync {
     /// Resolves one reference for each platform; the answers are in the platforms' order. All of them come from
-    /// one look at the reference, so that they agree on the digest even while a tag moves.
+    /// one look at the reference, so that they agree on the digest even while a tag moves. `mode` is for engines, which
+    /// may have the image.
     fn resolve(
         &self,
         reference: &Reference,
         platforms: &[Platform],
+        mode: ResolveMode,
     ) -> impl Future<Output = Vec<Result<ResolvedImage, ResolveError>>> + Send;
 }
 
@@ -76,6 +79,16 @@ pub async fn resolve(
     resolver: &impl ImageResolver,
     parallel: usize,
 ) -> Result<BTreeMap<(Reference, Platform), ResolvedImage>, ResolveErrors> {
+    resolve_by(requests, &BTreeMap::new(), locked, resolver, parallel).await
+}
+
+async fn resolve_by(
+    requests: impl IntoIterator<Item = (Reference, Platform)>,
+    modes: &BTreeMap<Reference, ResolveMode>,
+    locked: &Pins,
+    resolver: &impl ImageResolver,
+    parallel: usize,
+) -> Result<BTreeMap<(Reference, Platform), ResolvedImage>, ResolveErrors> {
     let mut images = BTreeMap::new();
     let mut missing: BTreeMap<Reference, BTreeSet<Platform>> = BTreeMap::new();
     for (reference, platform) in requests {
@@ -90,16 +103,17 @@ pub async fn resolve(
     }
     let asked = missing.into_iter().map(|(reference, platforms)| async move {
         let platforms: Vec<Platform> = platforms.into_iter().collect();
+        let mode = modes.get(&reference).copied().unwrap_or_default();
         let answers = match pinned(locked, &reference) {
             Some(pinned) => {
-                let answers = resolver.resolve(&pinned, &platforms).await;
+                let answers = resolver.resolve(&pinned, &platforms, mode).await;
                 if answers.iter().all(Result::is_ok) {
                     answers
                 } else {
-                    resolver.resolve(&reference, &platforms).await
+                    resolver.resolve(&reference, &platforms, mode).await
                 }
             }
-            None => resolver.resolve(&reference, &platforms).await,
+            None => resolver.resolve(&reference, &platforms, mode).await,
         };
         (reference, platforms, answers)
     });
@@ -136,7 +150,7 @@ pub async fn complete(
         .filter(|(reference, platform)| pins.image(reference, platform).is_none())
         .cloned()
         .collect();
-    for ((reference, platform), image) in resolve(missing, locked, resolver, parallel).await? {
+    for ((reference, platform), image) in resolve_by(missing, &reached.modes, locked, resolver, parallel).await? {
         pins.insert_image(reference, platform, image);
     }
     Ok(pins)

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
+use luakit_llb::op::ResolveMode;
 use luakit_llb::{ImageDigest, Platform, Reference, ResolvedImage};
 use reqwest::Client;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
@@ -79,7 +80,13 @@ struct Root {
 }
 
 impl ImageResolver for Registry {
-    async fn resolve(&self, reference: &Reference, platforms: &[Platform]) -> Vec<Result<ResolvedImage, ResolveError>> {
+    /// A registry has no copies to prefer.
+    async fn resolve(
+        &self,
+        reference: &Reference,
+        platforms: &[Platform],
+        _: ResolveMode,
+    ) -> Vec<Result<ResolvedImage, ResolveError>> {
         let mut outcomes: Vec<Option<Result<ResolvedImage, Failure>>> = vec![None; platforms.len()];
         let mut attempts: Vec<Attempt> = Vec::new();
         for host in self.config.hosts(reference.domain()) {
@@ -190,6 +197,7 @@ impl Registry {
                         });
                     }
                     return Ok(ResolvedImage {
+                        reference: None,
                         digest: Some(root.digest.clone()),
                         config: answer.body,
                     });

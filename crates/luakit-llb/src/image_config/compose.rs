@@ -375,6 +375,7 @@ mod tests {
             reference.clone(),
             target.clone(),
             ResolvedImage {
+                reference: None,
                 digest: format!("sha256:{}", "1".repeat(64)).parse().ok(),
                 config: base.into(),
             },

@@ -55,6 +55,7 @@ pub(crate) const SOURCE_LOCAL: &str = "source.local";
 pub(crate) const SOURCE_LOCAL_EXCLUDE: &str = "source.local.excludepatterns";
 pub(crate) const SOURCE_LOCAL_FOLLOW_PATHS: &str = "source.local.followpaths";
 pub(crate) const SOURCE_LOCAL_INCLUDE: &str = "source.local.includepatterns";
+pub(crate) const SOURCE_LOCAL_METADATA_TRANSFER: &str = "source.local.metadatatransfer";
 pub(crate) const SOURCE_LOCAL_SESSION: &str = "source.local.sessionid";
 pub(crate) const SOURCE_LOCAL_SHARED_KEY_HINT: &str = "source.local.sharedkeyhint";
 pub(crate) const SOURCE_LOCAL_UNIQUE: &str = "source.local.unique";

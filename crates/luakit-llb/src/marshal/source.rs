@@ -93,10 +93,8 @@ fn image(source: &ImageSource, options: &Options<'_>) -> Wire {
             .cap(caps::SOURCE_IMAGE_CHECKSUM);
     }
     let platform = source.platform.as_ref().unwrap_or(options.platform);
-    let pin = options.pins.image(&source.reference, platform);
-    let digest = pin.and_then(|resolved| resolved.digest.clone());
-    let identifier = match digest {
-        Some(digest) if source.resolve_digest => source.reference.with_digest(digest),
+    let identifier = match options.pins.image(&source.reference, platform) {
+        Some(resolved) if source.resolve_digest => resolved.pinned(&source.reference),
         _ => source.reference.clone(),
     };
     a.into_wire(
@@ -150,6 +148,10 @@ fn local(source: &LocalSource, options: &Options<'_>) -> Wire {
         Some(Differ::Metadata) => {
             a.set("local.differ", "metadata");
         }
+    }
+    if source.list_only {
+        a.set("local.metadatatransfer", "true")
+            .cap(caps::SOURCE_LOCAL_METADATA_TRANSFER);
     }
     a.set("local.unique", options.local_unique)
         .cap(caps::SOURCE_LOCAL_UNIQUE);

@@ -19,16 +19,16 @@ pub enum Source {
     OciLayout(OciLayoutSource),
 }
 
-/// When an engine asks the registry for an image that it already has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// When an engine asks the registry for an image that it already has. In order of how often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ResolveMode {
+    /// Only when it has none.
+    PreferLocal,
     /// As the engine decides.
     #[default]
     Default,
     /// Always.
     ForcePull,
-    /// Only when it has none.
-    PreferLocal,
 }
 
 /// `bk.image`.
@@ -74,6 +74,8 @@ pub struct LocalSource {
     pub differ: Option<Differ>,
     /// The session that offers it, where it isn't the build's own.
     pub session: Option<String>,
+    /// Whether files are only listed, in one file of BuildKit's own at the root, and nothing of them is sent.
+    pub list_only: bool,
 }
 
 /// `bk.git`.

@@ -234,6 +234,7 @@ pub(crate) fn app(script: &mut Script) -> State {
 pub(crate) fn pin(pins: &mut Pins, name: &str, platform: &str, config: &str) {
     let platform: Platform = platform.parse().unwrap();
     let image = ResolvedImage {
+        reference: None,
         digest: format!("sha256:{}", "ab".repeat(32)).parse().ok(),
         config: config.as_bytes().to_vec(),
     };

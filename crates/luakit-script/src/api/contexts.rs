@@ -1,5 +1,7 @@
 //! Where a named context takes the place of what a script names.
 
+use std::borrow::Cow;
+
 use luakit_diagnostic::{Diagnostic, nearest};
 use luakit_llb::definition::DefinitionError;
 use luakit_llb::marshal::CONTEXT;
@@ -8,8 +10,9 @@ use luakit_llb::{Definition, Metadata, Platform, State};
 use mlua::Result;
 
 use super::decode::Call;
+use super::inputs::failed;
 use crate::build::Build;
-use crate::context::{NamedContext, NamedContexts, contents};
+use crate::context::{Excludes, NamedContext, NamedContexts, contents};
 use crate::error::CallError;
 
 /// The context that was given for a name; that it was asked for is remembered.
@@ -125,9 +128,10 @@ pub(super) fn instead_of_local(call: &mut Call<'_>, local: &LocalSource) -> Resu
         session,
     } = context
     {
+        let ignored = excluded(call, exclude)?;
         let local = LocalSource {
             name: name.clone(),
-            exclude: exclude.iter().chain(&local.exclude).cloned().collect(),
+            exclude: ignored.iter().chain(&local.exclude).cloned().collect(),
             shared_key_hint: local.shared_key_hint.clone().or_else(|| hint.clone()),
             session: session.clone(),
             ..local.clone()
@@ -170,17 +174,33 @@ fn place(
         let key = (name.to_owned(), platform.cloned());
         return input(call, key, definition, config.as_deref());
     }
-    let excluded = match context {
-        NamedContext::Local { exclude, .. } => exclude.iter().map(String::len).sum(),
-        _ => 0,
-    };
-    call.hold(256 + excluded)?;
+    let mut context = Cow::Borrowed(context);
+    let mut held = 256;
+    if let NamedContext::Local { exclude, .. } = &*context {
+        let patterns = excluded(call, exclude)?.into_owned();
+        held += patterns.iter().map(String::len).sum::<usize>();
+        if let NamedContext::Local { exclude, .. } = context.to_mut() {
+            *exclude = Excludes::Known(patterns);
+        }
+    }
+    call.hold(held)?;
     let at = call.at();
     let mut graph = call.graph();
     let state = context
         .state(&mut graph, at, image)
         .map_err(|wrong| unusable(call, name, &wrong))?;
     Ok(graph.with_metadata(state, label))
+}
+
+/// The patterns of an ignore file.
+fn excluded<'e>(call: &Call<'_>, excludes: &'e Excludes) -> Result<Cow<'e, [String]>> {
+    match excludes {
+        Excludes::Known(patterns) => Ok(Cow::Borrowed(patterns)),
+        Excludes::Asked(key) => {
+            let patterns = call.build.input.loader.excludes(key);
+            Ok(Cow::Owned(patterns.map_err(|error| failed(call, &error))?))
+        }
+    }
 }
 
 /// What another client's definition gives, taken into the graph once. Its steps keep their names.

@@ -39,7 +39,7 @@ pub(super) fn exists(call: &mut Call<'_>) -> Result<Out> {
     Ok(Out::Lua(Value::Boolean(found)))
 }
 
-fn failed(call: &Call<'_>, error: &LoadError) -> CallError {
+pub(super) fn failed(call: &Call<'_>, error: &LoadError) -> CallError {
     call.build.hit_by(error);
     let code = match error {
         LoadError::Outside { .. } => "outside-context",

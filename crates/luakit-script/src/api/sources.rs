@@ -109,6 +109,7 @@ pub(super) fn local(call: &mut Call<'_>) -> Result<Out> {
             None => None,
         },
         session,
+        list_only: false,
     };
     if let Some(state) = contexts::instead_of_local(call, &local)? {
         return Ok(Out::State(state));

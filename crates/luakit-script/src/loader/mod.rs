@@ -30,6 +30,12 @@ pub trait SourceLoader: Send + Sync {
     /// The paths that match, sorted bytewise. The pattern's language is moby/patternmatcher's.
     fn glob(&self, root: Root, pattern: &str) -> Result<Vec<String>, LoadError>;
 
+    /// The patterns of the ignore file of a directory that a context stands for, where the context says by what key
+    /// ([`crate::Excludes::Asked`]).
+    fn excludes(&self, _key: &str) -> Result<Vec<String>, LoadError> {
+        Ok(Vec::new())
+    }
+
     /// How long it has waited for others so far, the present wait included: that is no time of the script's.
     fn waited(&self) -> Duration {
         Duration::ZERO

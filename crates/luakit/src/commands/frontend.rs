@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use luakit_buildkit::{CacheEntry, FrontendSetting, Gateway, GatewayError, PlatformResult, ResultRef, Stdio};
 use luakit_diagnostic::Diagnostic;
-use luakit_frontend::options::{CacheImport, OptionError, Options};
+use luakit_frontend::options::{CacheImport, Options};
 use luakit_frontend::remote::{self, Answer, Build, Job, Machine, RemoteFailure};
 use luakit_llb::Platform;
 
@@ -58,8 +58,9 @@ async fn work(
     let asked = environment
         .asked()
         .map_err(|wrong| RemoteFailure::from(Diagnostic::error("option", wrong)))?;
-    let options = Options::parse(&asked.options).map_err(|error| RemoteFailure::from(option_error(&error)))?;
-    let machine = Machine::read(&asked.workers);
+    let options = Options::parse(&asked.options)?;
+    let machine = Machine::read(&asked.workers)
+        .map_err(|unreadable| RemoteFailure::from(Diagnostic::error("workers", unreadable.to_string())))?;
     let host = gateway.with(FrontendSetting {
         version: machine.as_ref().and_then(|machine| machine.version.clone()),
         session: asked.session.clone(),
@@ -69,7 +70,7 @@ async fn work(
     let job = Job {
         options,
         session: asked.session,
-        machine: machine.map_or_else(Platform::linux_amd64, |machine| machine.platform),
+        machine: machine.map_or_else(own_platform, |machine| machine.platform),
     };
     remote::build(&host, job).await
 }
@@ -93,11 +94,15 @@ async fn answer(
         RemoteFailure::Host { error, definitions } => match error.build_error() {
             Some(known) => {
                 gateway
-                    .fail(report::failure(known, definitions, &BTreeMap::new()).diagnostics())
+                    .fail_for(
+                        error,
+                        report::failure(known, definitions, &BTreeMap::new()).diagnostics(),
+                    )
                     .await
             }
             None => gateway.fail_by(error).await,
         },
+        RemoteFailure::Incapable(name) => gateway.fail_incapable(name).await,
         RemoteFailure::UnknownRequest(error) => gateway.fail_unknown(&error.name, &error.to_string()).await,
     };
     returned.map_err(no_buildkit)?;
@@ -125,18 +130,15 @@ async fn succeed(gateway: &Gateway, build: Build<ResultRef>) -> Result<(), Failu
     }
 }
 
+/// What this machine is: the engine's, whose container this runs in.
+fn own_platform() -> Platform {
+    Platform::new("linux", std::env::consts::ARCH, "").unwrap_or_else(|_| Platform::linux_amd64())
+}
+
 fn cache(import: &CacheImport) -> CacheEntry {
     CacheEntry {
         kind: import.kind.clone(),
         attrs: import.attrs.clone(),
-    }
-}
-
-fn option_error(error: &OptionError) -> Diagnostic {
-    let diagnostic = Diagnostic::error("option", error.to_string());
-    match error.hint() {
-        Some(hint) => diagnostic.with_hint(hint),
-        None => diagnostic,
     }
 }
 

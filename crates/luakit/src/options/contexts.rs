@@ -7,7 +7,7 @@ use luakit_buildkit::ContentStore;
 use luakit_buildkit::layout::{LATEST, Layout};
 use luakit_frontend::context_value::ContextValue;
 use luakit_llb::{ImageDigest, Reference};
-use luakit_script::{NamedContext, NamedContexts};
+use luakit_script::{Excludes, NamedContext, NamedContexts};
 
 use crate::failure::{Failure, reason};
 use crate::flags::build_context::{self, ClientContext, ContextSpec};
@@ -65,7 +65,7 @@ impl Contexts {
         self.locals.insert(name.to_owned(), dir.to_owned());
         Ok(NamedContext::Local {
             name: name.to_owned(),
-            exclude,
+            exclude: Excludes::Known(exclude),
             hint: None,
             session: None,
         })
@@ -107,7 +107,6 @@ impl Contexts {
         Ok(NamedContext::OciLayout {
             reference: reference.with_digest(digest),
             store: name.to_owned(),
-            config: None,
         })
     }
 

@@ -210,6 +210,7 @@ fn modules_and_files_are_asked_for_one_by_one() {
     let large = "x".repeat(3_000_000);
     let script = r#"
         local lib = require("libs.lib")
+        -- The ignore file is for what is sent to be built on: it hides nothing here, as on the command line.
         local names = bk.glob("services/*/package.json")
         assert(table.concat(names, " ") == "services/a/package.json services/b/package.json", table.concat(names, " "))
         assert(table.concat(bk.glob("services/*"), " ") == "services/a services/b")
@@ -228,6 +229,7 @@ fn modules_and_files_are_asked_for_one_by_one() {
         ("services/a/large", large.as_str()),
         ("services/b/deep/large", large.as_str()),
         ("linked.txt", "linked"),
+        (".dockerignore", "services/b\n"),
     ];
     let project = docker.project(script, &files);
     for (link, to) in [("link.txt", "linked.txt"), ("outside.txt", "/etc/passwd")] {
@@ -238,6 +240,15 @@ fn modules_and_files_are_asked_for_one_by_one() {
     let large: Vec<&str> = sizes.filter(|line| line.contains("MB")).collect();
     assert!(large.is_empty(), "{large:?}");
     assert_eq!(docker.files(&project, &[]).get("/read").unwrap().text().unwrap(), "a");
+    succeeded(
+        "luakit build",
+        &docker
+            .bench
+            .luakit(&project)
+            .args(["build", "--resolve=never"])
+            .output()
+            .unwrap(),
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use luakit_testkit::registry::Registry;
+
 use crate::frontend::Docker;
 use crate::git::Server;
 use crate::workbench::{feed, succeeded};
@@ -42,13 +44,18 @@ fn named_contexts_take_the_place_of_images_and_directories() {
     assert!(said.contains("[context other] load from client"), "{said}");
 }
 
-#[test]
-fn an_image_of_a_layout_takes_the_place_of_one_with_its_config() {
-    let docker = Docker::new();
-    let made = docker.project("bk.export(bk.image(\"alpine:3.19\"):env({ OF = \"the layout\" }))", &[]);
+/// A layout with an image for two platforms whose environment says which.
+fn layout(docker: &Docker) -> std::path::PathBuf {
+    let made = docker.project(
+        "bk.export(bk.image(\"alpine:3.19\"):env({ OF = \"the layout, \" .. tostring(bk.target_platform) }))",
+        &[],
+    );
     let archive = docker.bench.path("layout.tar");
     let spec = format!("type=oci,dest={}", archive.display());
-    docker.says(&made, &["--provenance=false", "-o", &spec]);
+    docker.says(
+        &made,
+        &["--platform=linux/amd64,linux/arm64", "--provenance=false", "-o", &spec],
+    );
     let layout = docker.bench.path("layout");
     fs::create_dir(&layout).unwrap();
     let unpacked = Command::new("tar")
@@ -58,10 +65,43 @@ fn an_image_of_a_layout_takes_the_place_of_one_with_its_config() {
         .arg(&layout)
         .output();
     succeeded("tar", &unpacked.unwrap());
-    let project = docker.project("bk.export(bk.image(\"base\"):run(\"echo $OF > /said\"))", &[]);
+    layout
+}
+
+#[test]
+fn an_image_of_a_layout_takes_the_place_of_one_with_its_config() {
+    let docker = Docker::new();
+    let layout = layout(&docker);
+    let script = r#"
+        local function said(platform)
+            return bk.image("base", { platform = platform }):run("echo $OF > /said")
+        end
+        local both = bk.scratch():copy(said(nil), "/said", "/own"):copy(said("linux/arm64"), "/said", "/other")
+        bk.export(both)"#;
+    let project = docker.project(script, &[]);
     let context = format!("--build-context=base=oci-layout://{}", layout.display());
     let files = docker.files(&project, &[&context]);
-    assert_eq!(files.get("/said").unwrap().text().unwrap(), "the layout\n");
+    let said = |path: &str| files.get(path).unwrap().text().unwrap();
+    assert_eq!(said("/own"), "the layout, linux/amd64\n");
+    assert_eq!(said("/other"), "the layout, linux/arm64\n");
+}
+
+#[test]
+fn a_context_that_no_script_uses_is_not_loaded() {
+    let docker = Docker::new();
+    let layout = layout(&docker);
+    let project = docker.project("bk.export(bk.scratch():mkfile(\"/a\", \"a\"))", &[("dir/a", "")]);
+    let said = docker.says(
+        &project,
+        &[
+            &format!("--build-context=base=oci-layout://{}", layout.display()),
+            "--build-context=other=dir",
+        ],
+    );
+    assert!(
+        !said.contains("[context ") && !said.contains("load .dockerignore"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -144,4 +184,96 @@ fn a_target_of_the_same_bake_is_a_context() {
         .unwrap();
     succeeded("docker buildx bake app", &output);
     assert_eq!(fs::read_to_string(dest.join("said")).unwrap(), "by-the-base\n");
+}
+
+/// What `docker buildx build ARGS URL` gives.
+fn built_from(docker: &Docker, args: &[&str], url: &str) -> std::path::PathBuf {
+    let dest = docker.bench.path("out");
+    let _old = fs::remove_dir_all(&dest);
+    let spec = format!("type=local,dest={}", dest.display());
+    let args = [args, &["-o", &spec, url]].concat();
+    let mut command = docker.command(&std::env::temp_dir(), &args);
+    succeeded(url, &command.output().unwrap());
+    dest
+}
+
+#[test]
+fn a_download_is_the_script_or_an_archive_with_it() {
+    let docker = Docker::new();
+    let server = Registry::start();
+    let url = |path: &str| format!("http://{}{path}", server.host());
+    let alone = docker.script(
+        "bk.export(bk.scratch():mkfile(\"/read\", bk.read_file(\"context\")):copy(bk.local_(\"context\"), \".\", \"/all/\"))",
+    );
+    server.put_file("/build.lua", "text/plain", alone.as_bytes());
+    let dest = built_from(&docker, &[], &url("/build.lua"));
+    assert_eq!(fs::read_to_string(dest.join("read")).unwrap(), alone);
+    assert_eq!(fs::read_to_string(dest.join("all/context")).unwrap(), alone);
+
+    let project = docker.project(
+        "bk.export(require(\"libs.said\"):copy(bk.local_(\"context\"), \"a.txt\", \"/copied\"))",
+        &[
+            ("a.txt", "archived\n"),
+            (
+                "libs/said.lua",
+                "return bk.scratch():mkfile(\"/read\", bk.read_file(\"a.txt\"))",
+            ),
+        ],
+    );
+    for (flag, name) in [("-cf", "/context.tar"), ("-czf", "/context.tar.gz")] {
+        let archive = Command::new("tar")
+            .arg("-C")
+            .arg(&project)
+            .args([flag, "-", "."])
+            .output();
+        let archive = archive.unwrap();
+        succeeded("tar", &archive);
+        server.put_file(name, "application/octet-stream", &archive.stdout);
+        let dest = built_from(&docker, &["-f", "build.lua"], &url(name));
+        for file in ["read", "copied"] {
+            assert_eq!(fs::read_to_string(dest.join(file)).unwrap(), "archived\n", "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_directory_of_a_repository_is_kept_where_that_is_asked_for() {
+    let docker = Docker::new();
+    let server = Server::start(&docker.bench);
+    let script = docker.script("bk.export(bk.scratch():mkfile(\"/kept\", tostring(bk.exists(\".git/HEAD\"))))");
+    Server::commit(&docker.bench, &[("build.lua", &script)]);
+    let url = format!("{}#main", server.url);
+    for (args, kept) in [
+        (vec!["-f", "build.lua"], "false"),
+        (
+            vec!["-f", "build.lua", "--build-arg=BUILDKIT_CONTEXT_KEEP_GIT_DIR=1"],
+            "true",
+        ),
+    ] {
+        let dest = built_from(&docker, &args, &url);
+        assert_eq!(fs::read_to_string(dest.join("kept")).unwrap(), kept);
+    }
+}
+
+/// The Dockerfile frontend, which reads a script's first line, takes names for patterns: one with brackets it can't find.
+#[test]
+fn a_name_is_no_pattern() {
+    let docker = Docker::new();
+    let script = |said: &str| {
+        let said = format!("\"{said} \" .. require(\"[lib]\")");
+        docker.script(&format!("bk.export(bk.scratch():mkfile(\"/said\", {said}))"))
+    };
+    let project = docker.bench.project(&[
+        ("b1.lua", &script("a one")),
+        ("b*.lua", &script("a star")),
+        ("[lib].lua", "return \"brackets\""),
+        ("l.lua", "return \"a letter\""),
+    ]);
+    for (name, said) in [("b*.lua", "a star brackets"), ("b1.lua", "a one brackets")] {
+        let dest = docker.bench.path("out");
+        let spec = format!("type=local,dest={}", dest.display());
+        let mut command = docker.command(&project, &["-f", name, "-o", &spec, "."]);
+        succeeded(name, &command.output().unwrap());
+        assert_eq!(fs::read_to_string(dest.join("said")).unwrap(), said);
+    }
 }

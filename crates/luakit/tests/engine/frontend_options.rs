@@ -146,6 +146,162 @@ fn one_time_for_everything() {
     assert_eq!(images[0].config["created"], "2001-09-09T01:46:40Z");
 }
 
+#[test]
+fn a_result_for_one_platform_has_no_more() {
+    let docker = Docker::new();
+    let script = r#"
+        for _, platform in { "linux/amd64", "linux/arm64" } do
+            bk.export(bk.scratch():mkfile("/a", platform), { platform = platform })
+        end"#;
+    let project = docker.project(script, &[]);
+    let single = "--build-arg=BUILDKIT_MULTI_PLATFORM=0";
+    let output = docker.build(&project, &[single]);
+    let said = stderr_of(&output);
+    let message = "the option `multi-platform` is `false`, and the script builds for `linux/amd64`, `linux/arm64`";
+    assert!(!output.status.success() && said.contains(message), "{said}");
+    let files = docker.files(&project, &[single, "--platform=linux/arm64"]);
+    assert_eq!(files.get("/a").unwrap().text().unwrap(), "linux/arm64");
+}
+
+/// What the policy takes is looked up and built on, for each platform, though its digest is unknown where the script says.
+#[test]
+fn a_policy_takes_another_image() {
+    let docker = Docker::new();
+    let script = "bk.export(bk.image(\"alpine:3.19\"):run(\"test ! -e /etc/alpine-release && uname -m > /said\"))";
+    let policy = r#"{"rules": [{"action": "CONVERT",
+        "selector": {"identifier": "docker-image://docker.io/library/alpine:3.19"},
+        "updates": {"identifier": "docker-image://docker.io/library/busybox:1.36"}}]}"#;
+    let project = docker.project(script, &[("policy.json", policy)]);
+    let file = docker.bench.path("image.tar");
+    let spec = format!("type=oci,dest={}", file.display());
+    let args = [
+        "--platform=linux/amd64,linux/arm64",
+        "--provenance=false",
+        "-f",
+        "build.lua",
+    ];
+    let mut command = docker.command(&project, &[args.as_slice(), &["-o", &spec, "."]].concat());
+    command.env("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", "policy.json");
+    succeeded("docker buildx build", &command.output().unwrap());
+    let archive = Archive::open(&file).unwrap();
+    let images = archive.images().unwrap();
+    let said = images
+        .iter()
+        .map(|image| image.root().unwrap().get("/said").unwrap().text().unwrap());
+    assert_eq!(said.collect::<Vec<_>>(), ["x86_64\n", "aarch64\n"]);
+}
+
+#[test]
+fn cache_is_imported() {
+    let docker = Docker::new();
+    let project = docker.project("bk.export(bk.image(\"alpine:3.19\"):run(\"echo cached > /said\"))", &[]);
+    let dir = docker.bench.path("cache");
+    docker.says(
+        &project,
+        &[&format!("--cache-to=type=local,dest={},mode=max", dir.display())],
+    );
+    let said = docker.says(&project, &[&format!("--cache-from=type=local,src={}", dir.display())]);
+    assert!(said.contains("importing cache manifest from local:"), "{said}");
+    assert!(!docker.says(&project, &[]).contains("importing cache manifest"));
+}
+
+/// Runs can't see the cgroup that theirs is in; provenance says what they are asked for with.
+#[test]
+fn runs_have_a_cgroup_and_limits() {
+    let docker = Docker::new();
+    let project = docker.project(
+        "bk.export(bk.image(\"alpine:3.19\"):run(\"echo limited > /said\"))",
+        &[],
+    );
+    let file = docker.bench.path("image.tar");
+    let spec = format!("type=oci,dest={}", file.display());
+    docker.says(
+        &project,
+        &[
+            "--cgroup-parent=luakit-test",
+            "--ulimit=nofile=77:88",
+            "--shm-size=13m",
+            "--provenance=mode=max",
+            "-o",
+            &spec,
+        ],
+    );
+    let archive = Archive::open(&file).unwrap();
+    let statement = attested(&archive, "https://slsa.dev/provenance/v0.2");
+    let definition = statement["predicate"]["buildConfig"]["llbDefinition"]
+        .as_array()
+        .unwrap();
+    let exec = definition
+        .iter()
+        .map(|step| &step["op"]["Op"]["exec"])
+        .find(|exec| !exec.is_null());
+    let exec = exec.unwrap();
+    assert_eq!(exec["meta"]["cgroupParent"], "luakit-test");
+    let limits = serde_json::json!([{ "Name": "nofile", "Soft": 77, "Hard": 88 }]);
+    assert_eq!(exec["meta"]["ulimit"], limits);
+    assert_eq!(exec["mounts"][1]["dest"], "/dev/shm");
+    assert_eq!(exec["mounts"][1]["TmpfsOpt"]["size"], 13 << 20);
+}
+
+/// The statement of an archive's attestation with this predicate.
+fn attested(archive: &Archive, predicate: &str) -> Value {
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().unwrap();
+        archive.json(&format!("blobs/{}", digest.replace(':', "/"))).unwrap()
+    };
+    let index = archive.json("index.json").unwrap();
+    let index = blob(&index["manifests"][0]);
+    let manifests = index["manifests"].as_array().unwrap();
+    let attestations = manifests
+        .iter()
+        .find(|manifest| manifest["platform"]["os"] == "unknown")
+        .unwrap();
+    let layers = blob(attestations)["layers"].as_array().unwrap().clone();
+    let layer = layers
+        .iter()
+        .find(|layer| layer["annotations"]["in-toto.io/predicate-type"] == predicate);
+    blob(layer.unwrap_or_else(|| panic!("no {predicate} among {layers:?}")))
+}
+
+/// The engine has a scanner run over what the frontend returns.
+#[test]
+fn an_sbom_is_made_of_the_result() {
+    let docker = Docker::new();
+    let scanner = format!(
+        "{}/luakit-test/scanner:{}",
+        docker.bench.engine.registry(),
+        std::process::id()
+    );
+    let script = r#"
+        local scan = [[#!/bin/sh
+        files=$(ls "$BUILDKIT_SCAN_SOURCE" | tr '\n' ' ')
+        cat > "$BUILDKIT_SCAN_DESTINATION/files.spdx.json" <<END
+        {"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://spdx.dev/Document",
+         "predicate": {"name": "$files"}}
+END
+        ]]
+        bk.export(bk.image("alpine:3.19"):mkfile("/scan", scan, { mode = "0755" }), { entrypoint = { "/scan" } })"#;
+    let output = format!("type=registry,name={scanner}");
+    docker.says(&docker.project(script, &[]), &["--provenance=false", "-o", &output]);
+    let project = docker.project(
+        "bk.export(bk.scratch():mkfile(\"/one\", \"\"):mkfile(\"/two\", \"\"))",
+        &[],
+    );
+    let file = docker.bench.path("image.tar");
+    let spec = format!("type=oci,dest={}", file.display());
+    docker.says(
+        &project,
+        &[
+            &format!("--sbom=generator={scanner}"),
+            "--provenance=false",
+            "-o",
+            &spec,
+        ],
+    );
+    let statement = attested(&Archive::open(&file).unwrap(), "https://spdx.dev/Document");
+    assert_eq!(statement["predicate"]["name"], "one two ");
+}
+
 /// The runnable patterns, as `luakit build` and as `docker buildx build` make them: what can differ is when a step ran,
 /// and that the engine remembers.
 #[test]

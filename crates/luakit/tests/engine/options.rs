@@ -142,6 +142,17 @@ fn sources_are_under_a_policy() {
     );
     assert!(told(&bench, &project, policed).starts_with("3.20"));
 
+    // Where the engine resolves images, what it takes is built on: the digest is that image's.
+    write(
+        r#"{"rules": [{"action": "CONVERT", "selector": {"identifier": "docker-image://docker.io/library/alpine:3.19"},
+            "updates": {"identifier": "docker-image://docker.io/library/busybox:1.36"}}]}"#,
+    );
+    let other = tempfile::tempdir().unwrap();
+    let script = saying("ls /etc/alpine-release || echo none", "{}");
+    std::fs::write(other.path().join("build.lua"), script).unwrap();
+    let policy = format!("--source-policy-file={}", project.join("policy.json").display());
+    assert_eq!(told(&bench, other.path(), &[&policy]), "none\n");
+
     write(r#"{"rules": [{"action": "DENY", "selector": {"identifier": "docker-image://*"}}]}"#);
     let denied = build(&bench, &project, &[&["-t", "x"], policed.as_slice()].concat());
     assert_eq!(denied.status.code(), Some(1));

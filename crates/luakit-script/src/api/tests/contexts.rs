@@ -7,7 +7,7 @@ use luakit_llb::{ConfigOverlay, Definition, Graph, Pins, Platform, State};
 use luakit_proto::Message as _;
 
 use super::{input, run};
-use crate::{Evaluation, Input, NamedContext, NamedContexts, evaluate};
+use crate::{Evaluation, Excludes, Input, NamedContext, NamedContexts, evaluate};
 
 fn with(contexts: &[(&str, NamedContext)], script: &str) -> Evaluation {
     let mut named = NamedContexts::default();
@@ -75,7 +75,7 @@ fn each_kind_takes_the_place_of_both() {
     let kinds = [
         NamedContext::Local {
             name: "app".to_owned(),
-            exclude: vec!["*.log".to_owned()],
+            exclude: Excludes::Known(vec!["*.log".to_owned()]),
             hint: None,
             session: None,
         },
@@ -86,7 +86,6 @@ fn each_kind_takes_the_place_of_both() {
         NamedContext::OciLayout {
             reference: format!("app@{digest}").parse().unwrap(),
             store: "app".to_owned(),
-            config: None,
         },
         NamedContext::Input {
             definition: definition(),
