@@ -274,7 +274,7 @@ impl Engine {
             offered: Some(offered),
             session: String::new(),
             cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
-            resolve_mode: if pull { "pull" } else { "default" },
+            resolve_mode: self.resolve_mode(pull),
             digests: Mutex::default(),
         });
         let failures = Failures::default();

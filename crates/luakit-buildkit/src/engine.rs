@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use luakit_llb::Platform;
+use luakit_llb::op::ResolveMode;
 use luakit_proto::control::control_client::ControlClient;
 use luakit_proto::control::{InfoRequest, ListWorkersRequest};
 use luakit_proto::pb;
@@ -162,6 +163,19 @@ impl Engine {
     /// Which of its two image stores Docker has, when the engine is the one inside Docker.
     pub fn docker_store(&self) -> Option<DockerStore> {
         self.docker_store
+    }
+
+    /// How it looks up images: as `pull` asks, anew. Otherwise Docker, whose users have images of their own in its store,
+    /// takes what it has before it asks a registry, as it does for buildx
+    /// (`build/opt.go` of <https://github.com/docker/buildx>); other engines keep no images, and ask.
+    pub fn resolve_mode(&self, pull: bool) -> ResolveMode {
+        if pull {
+            ResolveMode::ForcePull
+        } else if self.endpoint.is_docker() {
+            ResolveMode::PreferLocal
+        } else {
+            ResolveMode::Default
+        }
     }
 
     /// Whether it can attach attestations to images: BuildKit can since 0.11

@@ -22,6 +22,7 @@ use futures_util::future::try_join_all;
 use luakit_frontend::Solver;
 use luakit_frontend::resolve::{Failure, ImageResolver, ResolveError};
 use luakit_llb::definition::TooLarge;
+use luakit_llb::op::ResolveMode;
 use luakit_llb::{Definition, Platform, Reference, ResolvedImage};
 use luakit_proto::gateway::llb_bridge_client::LlbBridgeClient;
 use luakit_proto::gateway::{
@@ -66,8 +67,8 @@ pub(crate) struct Setting {
     pub(crate) session: String,
     /// Where cache may come from.
     pub(crate) cache_imports: Vec<CacheOptionsEntry>,
-    /// How the engine treats the copies of images that it has: `pull` looks them up anew.
-    pub(crate) resolve_mode: &'static str,
+    /// How the engine treats the copies of images that it has.
+    pub(crate) resolve_mode: ResolveMode,
     /// What the digests of the definitions become on the engine.
     pub(crate) digests: Mutex<Digests>,
 }
@@ -170,7 +171,7 @@ impl Gateway {
         let request = ResolveImageConfigRequest {
             r#ref: reference.to_string(),
             platform: Some(platform_message(platform)),
-            resolve_mode: self.setting.resolve_mode.to_owned(),
+            resolve_mode: self.setting.resolve_mode.as_str().to_owned(),
             log_name: format!("[internal] load metadata for {reference}"),
             ..ResolveImageConfigRequest::default()
         };

@@ -95,11 +95,7 @@ impl From<FrontendSetting> for Setting {
                 .into_iter()
                 .map(CacheEntry::into_gateway)
                 .collect(),
-            resolve_mode: match setting.resolve_mode {
-                ResolveMode::Default => "default",
-                ResolveMode::ForcePull => "pull",
-                ResolveMode::PreferLocal => "local",
-            },
+            resolve_mode: setting.resolve_mode,
             ..Self::default()
         }
     }

@@ -233,6 +233,7 @@ async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Pl
     let workers = first.engine.workers().await.map_err(Failure::no_answer)?;
     args.options
         .apply(&mut given.settings, &args.script.args()?, Some(workers))?;
+    given.settings.resolve_mode = first.engine.resolve_mode(args.options.pull());
     let machine = machine(&first.engine).await?;
     let mut plan = args.script.plan_on(&machine, selection, &given.named, printer)?;
     check_options(args, &plan)?;

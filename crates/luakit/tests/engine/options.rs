@@ -128,6 +128,32 @@ fn images_can_be_looked_up_anew() {
     assert!(told(&bench, &project, &["--pull", "--resolve=never"]).starts_with("3.19"));
 }
 
+/// Of the two images of one name, Docker's own is taken, as `docker build` does; `--pull` asks the registry.
+#[test]
+fn an_image_that_docker_has_goes_before_the_registrys() {
+    let bench = Workbench::new();
+    let name = format!("{}/luakit-test-own:{}", bench.engine.registry(), std::process::id());
+    let make = |what: &str, output: &str| {
+        let script = format!("bk.export(bk.scratch():mkfile('/told', '{what}'))");
+        let project = project(&bench, &script);
+        let output = build(&bench, &project, &["-o", &format!("type=image,name={name}{output}")]);
+        succeeded("luakit build", &output);
+    };
+    make("of the registry", ",push=true");
+    make("of docker", "");
+    let script = format!("bk.export(bk.scratch():copy(bk.image('{name}'), '/told', '/told'))");
+    let project = project(&bench, &script);
+    assert_eq!(told(&bench, &project, &[]), "of docker");
+    assert_eq!(told(&bench, &project, &["--resolve=never"]), "of docker");
+    assert_eq!(told(&bench, &project, &["--pull"]), "of the registry");
+    assert_eq!(
+        told(&bench, &project, &["--pull", "--resolve=never"]),
+        "of the registry"
+    );
+    bench.docker_says(&["image", "rm", "--force", &name]);
+    assert_eq!(told(&bench, &project, &[]), "of the registry");
+}
+
 const POLICED: &str = r#"bk.export(bk.scratch():copy(bk.image("alpine:3.19"), "/etc/alpine-release", "/told"))"#;
 
 #[test]
