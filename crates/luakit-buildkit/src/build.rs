@@ -191,8 +191,13 @@ impl Engine {
         check::check_locals(&request.locals)?;
         request.attachments.for_another().open()?;
         let mut offered = Offered::new(request.locals.keys(), &request.entitlements, &request.attachments);
-        let worker = self.workers().await?.first();
-        offered.devices = worker.map(|worker| worker.devices.clone()).unwrap_or_default();
+        if definitions
+            .iter()
+            .any(|definition| check::names_devices(definition.message()))
+        {
+            let worker = self.workers().await?.first();
+            offered.devices = worker.map(|worker| worker.devices.clone()).unwrap_or_default();
+        }
         let mut definitions = definitions.iter();
         definitions.try_for_each(|definition| check::check_definition(definition.message(), Some(&offered)))
     }

@@ -138,9 +138,11 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         let (loading, by_digest) = loading(specs, &mut given, &planned).await?;
         let environment = given.environment.clone();
         let settings = std::mem::take(&mut given.settings);
+        // What comes by itself comes only where the engine is known to have it.
+        let attests = given.wanted.is_asked_for();
         let mut request = request(args, given, &mut planned)?;
         for part in &planned.parts {
-            demands::check(&part.engine, &request, &part.platforms).await?;
+            demands::check(&part.engine, &request, attests, &part.platforms).await?;
         }
         if planned.parts.len() > 1 {
             nodes::check(&request, &planned.parts, printer)?;
@@ -163,9 +165,8 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             return results.write(&response, true, printer);
         }
         if let Some((part, job)) = plans.pop() {
-            let workers = part.engine.workers().await.map_err(Failure::no_answer)?;
             demands::warn_ignored(&part.engine, &request.exports, printer);
-            demands::warn_unstored(&part.engine, workers, &request.exports, printer);
+            demands::warn_unstored(&part.engine, &request.exports, printer).await?;
             let results = results.open()?;
             request.written = results.places();
             let response = build::plan(&part.engine, request, &job, loading, &settings, progress, printer).await?;
@@ -230,9 +231,12 @@ async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Pl
             .plan_on(&Platform::linux_amd64(), selection, &given.named, printer)?;
     }
     let (mut builder, first) = connected?;
-    let workers = first.engine.workers().await.map_err(Failure::no_answer)?;
-    args.options
-        .apply(&mut given.settings, &args.script.args()?, Some(workers))?;
+    let workers = if args.options.need_workers() {
+        Some(first.engine.workers().await.map_err(Failure::no_answer)?)
+    } else {
+        None
+    };
+    args.options.apply(&mut given.settings, &args.script.args()?, workers)?;
     given.settings.resolve_mode = first.engine.resolve_mode(args.options.pull());
     let machine = machine(&first.engine).await?;
     let mut plan = args.script.plan_on(&machine, selection, &given.named, printer)?;
@@ -242,7 +246,11 @@ async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Pl
     entitlements.extend(args.options.entitlement().map(str::to_owned));
     let needed = plan.entitlements(&given.settings.run_defaults);
     let needed = needed.into_iter().map(str::to_owned);
-    let devices = entitlements::unallowed(plan.devices(), &entitlements, workers);
+    let mut devices: Vec<&str> = plan.devices().into_iter().collect();
+    if !devices.is_empty() {
+        let workers = first.engine.workers().await.map_err(Failure::no_answer)?;
+        devices = entitlements::unallowed(devices, &entitlements, workers);
+    }
     let devices: Vec<String> = devices.into_iter().map(|name| format!("device={name}")).collect();
     consent::ask(needed.chain(devices), &mut entitlements, printer);
     let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
@@ -355,9 +363,7 @@ async fn plans(
 
 /// What an engine's machine is.
 async fn machine(engine: &Engine) -> Result<Platform, Failure> {
-    let workers = engine.workers().await.map_err(Failure::no_answer)?;
-    let own = workers.iter().flat_map(|worker| &worker.platforms).next();
-    Ok(own.cloned().unwrap_or_else(Platform::linux_amd64))
+    engine.platform().await.map_err(Failure::no_answer)
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {

@@ -48,6 +48,11 @@ impl BuildOptions {
         Ok(())
     }
 
+    /// Whether what they say depends on the engine's workers.
+    pub(crate) fn need_workers(&self) -> bool {
+        self.run.names_gateway()
+    }
+
     /// The names of the targets whose cache is passed by.
     pub(crate) fn no_cache_targets(&self) -> &[String] {
         &self.cache.no_cache_filter
