@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use luakit_testkit::image::Archive;
+use luakit_testkit::relay::Relay;
 
 use crate::workbench::{Workbench, stderr_of, succeeded};
 
@@ -188,6 +189,35 @@ fn sources_are_under_a_policy() {
     let wrong = build(&bench, &project, &[&["-t", "x"], policed.as_slice()].concat());
     assert_eq!(wrong.status.code(), Some(2));
     insta::assert_snapshot!(stderr_of(&wrong), @"error[source-policy]: `policy.json` is no source policy: line 1, column 7: unknown field `rule`, expected `version` or `rules`");
+}
+
+/// An engine that doesn't know policies would use any source: it isn't asked to build at all.
+#[test]
+fn an_engine_without_policies_is_not_asked_to_build_under_one() {
+    let bench = Workbench::new();
+    let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
+    let project = project(&bench, POLICED);
+    std::fs::write(project.join("policy.json"), r#"{"rules": []}"#).unwrap();
+    let out = bench.path("out");
+    let build = || {
+        let mut command = bench.luakit(&project);
+        command.env("BUILDKIT_HOST", relay.address());
+        command.args(["build", "--progress=plain", "--source-policy-file=policy.json", "-o"]);
+        command.arg(format!("type=local,dest={}", out.display()));
+        command.output().unwrap()
+    };
+    relay.hide("source.policy");
+    let output = build();
+    assert_eq!(output.status.code(), Some(1));
+    let socket = bench.path("buildkitd.sock").display().to_string();
+    insta::assert_snapshot!(stderr_of(&output).replace(&socket, "SOCKET"), @"
+    error[unsupported]: the engine at unix://SOCKET can't do this build
+    note: it doesn't know source policies, and would use any source: leave `--source-policy-file` and `EXPERIMENTAL_BUILDKIT_SOURCE_POLICY` out
+    hint: build without, or on a newer engine: `luakit engines` lists what there is
+    ");
+    assert!(!out.exists());
+    relay.hide("");
+    succeeded("luakit build", &build());
 }
 
 #[test]
