@@ -10,6 +10,7 @@ use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, Selection};
 use luakit_llb::definition::check_size;
 use luakit_llb::marshal::CONTEXT;
+use luakit_llb::op::ResolveMode;
 use luakit_llb::{Pins, Platform};
 use luakit_script::NamedContexts;
 
@@ -20,6 +21,7 @@ use crate::engine::connect::Part;
 use crate::engine::{EngineArgs, build, connect, demands, exports, nodes};
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::flags::attestation::Kind;
 use crate::flags::{local, output};
 use crate::options::{BuildOptions, consent, epoch};
 use crate::output_file;
@@ -140,7 +142,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         let settings = std::mem::take(&mut given.settings);
         // What comes by itself comes only where the engine is known to have it.
         let attests = given.wanted.is_asked_for();
-        let mut request = request(args, given, &mut planned)?;
+        let mut request = request(args, given, settings.resolve_mode, &mut planned)?;
         for part in &planned.parts {
             demands::check(&part.engine, &request, attests, &part.platforms).await?;
         }
@@ -287,11 +289,24 @@ async fn loading(
 }
 
 /// What engines are asked.
-fn request(args: &Args, given: Given, planned: &mut Planned) -> Result<BuildRequest, Failure> {
+fn request(
+    args: &Args,
+    given: Given,
+    resolve_mode: ResolveMode,
+    planned: &mut Planned,
+) -> Result<BuildRequest, Failure> {
     let attests = planned.parts.iter().all(|part| part.engine.attests());
-    let attributes = given
+    let mut attributes = given
         .wanted
         .attributes(attests, !given.environment.no_default_attestations)?;
+    // An image that scans the result is looked up, and run again, as those of the script are.
+    if given.wanted.asks_for(Kind::Sbom) {
+        let mode = resolve_mode.as_str().to_owned();
+        attributes.insert("image-resolve-mode".to_owned(), mode);
+        if args.options.no_cache() {
+            attributes.insert("no-cache".to_owned(), String::new());
+        }
+    }
     let several = planned.plan.planned().count() > 1;
     let annotations = planned.plan.annotations().flat_map(|(platform, annotations)| {
         let platform = several.then_some(platform);

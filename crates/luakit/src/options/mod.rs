@@ -12,7 +12,7 @@ mod run;
 use std::collections::BTreeMap;
 
 use luakit_buildkit::Worker;
-use luakit_frontend::plan::MarshalSettings;
+use luakit_frontend::plan::{MarshalSettings, NoCacheFor};
 
 pub(crate) use contexts::Contexts;
 
@@ -56,6 +56,11 @@ impl BuildOptions {
     /// The names of the targets whose cache is passed by.
     pub(crate) fn no_cache_targets(&self) -> &[String] {
         &self.cache.no_cache_filter
+    }
+
+    /// Whether everything is done again.
+    pub(crate) fn no_cache(&self) -> bool {
+        self.cache.no_cache() == NoCacheFor::Everything
     }
 
     /// Whether images are looked up anew.

@@ -10,6 +10,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod attestations;
 mod build;
 mod caches;
 mod docker;
