@@ -27,6 +27,7 @@ mod frontend_options;
 mod git;
 mod graph_driver;
 mod guide;
+mod loaded;
 mod multi_platform;
 mod nodes;
 mod options;
