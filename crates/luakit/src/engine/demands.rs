@@ -10,6 +10,9 @@ use luakit_llb::Platform;
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
 
+/// What to do about what Docker's engine has with neither store.
+const OWN_ENGINE: &str = "build on a BuildKit of its own: `docker buildx create --use --bootstrap` makes one";
+
 /// What to do about Docker's older store.
 const OTHER_STORE: &str = "switch Docker to containerd's image store (docs.docker.com/engine/storage/containerd), or \
                            build on a BuildKit of its own: `docker buildx create --use --bootstrap` makes one";
@@ -53,10 +56,10 @@ pub(crate) async fn check(
     }
     let diagnostic = Diagnostic::error("unsupported", format!("{} can't do this build", name(engine)));
     let notes = lacks.iter().map(|lack| told(lack, platforms));
-    let hint = if of_store.is_empty() {
-        "build without, or on a newer engine: `luakit engines` lists what there is"
-    } else {
-        OTHER_STORE
+    let hint = match engine.docker_store() {
+        _ if of_store.is_empty() => "build without, or on a newer engine: `luakit engines` lists what there is",
+        Some(DockerStore::Containerd) => OWN_ENGINE,
+        _ => OTHER_STORE,
     };
     let diagnostic = notes.fold(diagnostic, Diagnostic::with_note).with_hint(hint);
     Err(Failure::new(Kind::Build, diagnostic))

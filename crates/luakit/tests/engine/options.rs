@@ -191,6 +191,26 @@ fn sources_are_under_a_policy() {
     insta::assert_snapshot!(stderr_of(&wrong), @"error[source-policy]: `policy.json` is no source policy: line 1, column 7: unknown field `rule`, expected `version` or `rules`");
 }
 
+/// Docker's engine has none of these (see `docs/outputs.md`): it is said before anything is built.
+#[test]
+fn docker_keeps_no_cache_in_buckets() {
+    let bench = Workbench::new();
+    let project = project(&bench, POLICED);
+    let mut command = bench.luakit(&project);
+    command
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "secret-of-the-bucket");
+    command.args(["build", "-o", "type=cacheonly", "--progress=plain", "--cache-to"]);
+    let output = command.arg("type=s3,bucket=b,region=r").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let socket = bench.engine.docker_socket().display().to_string();
+    insta::assert_snapshot!(stderr_of(&output).replace(&socket, "SOCKET"), @"
+    error[unsupported]: the engine at docker on unix://SOCKET can't do this build
+    note: it doesn't have the cache export `type=s3` of `--cache-to`; `type=inline` it has
+    hint: build on a BuildKit of its own: `docker buildx create --use --bootstrap` makes one
+    ");
+}
+
 /// An engine that doesn't know policies would use any source: it isn't asked to build at all.
 #[test]
 fn an_engine_without_policies_is_not_asked_to_build_under_one() {
