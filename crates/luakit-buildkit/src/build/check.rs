@@ -240,6 +240,12 @@ mod tests {
             def: vec![op.encode_to_vec()],
             ..pb::Definition::default()
         };
+        assert!(names_devices(&definition), "so they are asked for");
+        let none = pb::Definition {
+            def: vec![pb::Op::default().encode_to_vec(), b"\xff".to_vec()],
+            ..pb::Definition::default()
+        };
+        assert!(!names_devices(&none));
         let mut offered = Offered::default();
         assert!(
             check_definition(&definition, Some(&offered)).is_ok(),
