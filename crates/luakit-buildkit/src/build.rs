@@ -191,8 +191,13 @@ impl Engine {
         check::check_locals(&request.locals)?;
         request.attachments.for_another().open()?;
         let mut offered = Offered::new(request.locals.keys(), &request.entitlements, &request.attachments);
-        let worker = self.workers().await?.first();
-        offered.devices = worker.map(|worker| worker.devices.clone()).unwrap_or_default();
+        if definitions
+            .iter()
+            .any(|definition| check::names_devices(definition.message()))
+        {
+            let worker = self.workers().await?.first();
+            offered.devices = worker.map(|worker| worker.devices.clone()).unwrap_or_default();
+        }
         let mut definitions = definitions.iter();
         definitions.try_for_each(|definition| check::check_definition(definition.message(), Some(&offered)))
     }
@@ -274,7 +279,7 @@ impl Engine {
             offered: Some(offered),
             session: String::new(),
             cache_imports: cache_imports.iter().cloned().map(CacheEntry::into_gateway).collect(),
-            resolve_mode: if pull { "pull" } else { "default" },
+            resolve_mode: self.resolve_mode(pull),
             digests: Mutex::default(),
         });
         let failures = Failures::default();

@@ -5,16 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use luakit_llb::Platform;
+use luakit_llb::op::ResolveMode;
 use luakit_proto::control::control_client::ControlClient;
 use luakit_proto::control::{InfoRequest, ListWorkersRequest};
 use luakit_proto::pb;
 use tokio::sync::OnceCell;
 
-use crate::endpoint::{ConnectError, Endpoint, Said, tls};
+use crate::endpoint::docker::DockerVersion;
+use crate::endpoint::{ConnectError, DockerHost, DockerInfo, Endpoint, Said, tls};
 use crate::engines::demands::DockerStore;
 use crate::entitlements::Device;
 use crate::error::BuildError;
 use crate::grpc::{Connection, MESSAGE};
+
+/// How long Docker's API may take with what its BuildKit can be asked for instead.
+const ASIDE: Duration = Duration::from_secs(1);
 
 /// What an engine says that was built without being told its version.
 const UNKNOWN: &str = "v0.0.0+unknown";
@@ -38,7 +43,9 @@ pub struct Engine {
     /// Whether it answers `Info`, which BuildKit does since 0.11.
     informs: bool,
     docker_store: Option<DockerStore>,
-    /// Docker takes some 50 ms to list them, so it is asked once.
+    /// Its machine's, where it is known without the workers.
+    platform: Option<Platform>,
+    /// Docker takes some 50 ms to list them, since it tries what it can emulate: it is asked once, and only if need be.
     workers: Arc<OnceCell<Vec<Worker>>>,
     said: Said,
 }
@@ -116,10 +123,13 @@ impl Engine {
             version: None,
             informs: false,
             docker_store: None,
+            platform: None,
             workers: Arc::default(),
             said: said.clone(),
         };
-        match engine.control().info(InfoRequest {}).await {
+        let mut control = engine.control();
+        let (info, aside) = tokio::join!(control.info(InfoRequest {}), aside(endpoint));
+        match info {
             Ok(info) => {
                 let version = info.into_inner().buildkit_version.map(|v| v.version);
                 engine.informs = true;
@@ -130,8 +140,16 @@ impl Engine {
             Err(status) => return Err(engine.refused(&status)),
         }
         if endpoint.is_docker() {
-            let workers = engine.workers().await?;
-            let containerd = workers.iter().any(|worker| worker.labels.contains_key(SNAPSHOTTER));
+            let containerd = match aside {
+                Some((info, version)) => {
+                    engine.platform = version.platform();
+                    info.containerd_store()
+                }
+                None => {
+                    let workers = engine.workers().await?;
+                    workers.iter().any(|worker| worker.labels.contains_key(SNAPSHOTTER))
+                }
+            };
             engine.docker_store = Some(if containerd {
                 DockerStore::Containerd
             } else {
@@ -150,6 +168,7 @@ impl Engine {
             version: None,
             informs: true,
             docker_store: None,
+            platform: None,
             workers: Arc::default(),
             said: Said::default(),
         }
@@ -170,10 +189,33 @@ impl Engine {
         self.docker_store
     }
 
+    /// How it looks up images: as `pull` asks, anew. Otherwise Docker, whose users have images of their own in its store,
+    /// takes what it has before it asks a registry, as it does for buildx
+    /// (`build/opt.go` of <https://github.com/docker/buildx>); other engines keep no images, and ask.
+    pub fn resolve_mode(&self, pull: bool) -> ResolveMode {
+        if pull {
+            ResolveMode::ForcePull
+        } else if self.endpoint.is_docker() {
+            ResolveMode::PreferLocal
+        } else {
+            ResolveMode::Default
+        }
+    }
+
     /// Whether it can attach attestations to images: BuildKit can since 0.11
     /// (<https://github.com/moby/buildkit/releases/tag/v0.11.0>), in Docker with containerd's store.
     pub fn attests(&self) -> bool {
         self.informs && self.docker_store != Some(DockerStore::Graph)
+    }
+
+    /// The platform of its machine.
+    pub async fn platform(&self) -> Result<Platform, ConnectError> {
+        if let Some(platform) = &self.platform {
+            return Ok(platform.clone());
+        }
+        let workers = self.workers().await?;
+        let own = workers.iter().flat_map(|worker| &worker.platforms).next();
+        Ok(own.cloned().unwrap_or_else(Platform::linux_amd64))
     }
 
     /// Its workers, the default one first, as they were when first asked for on this connection.
@@ -221,6 +263,17 @@ impl Engine {
     pub(crate) fn refused(&self, status: &tonic::Status) -> ConnectError {
         protocol(&self.endpoint, crate::error::text(status))
     }
+}
+
+/// What Docker says of itself, if it does so in no time. It may be told to keep that from us: then its BuildKit knows, too.
+/// Over ssh each question would start another program.
+async fn aside(endpoint: &Endpoint) -> Option<(DockerInfo, DockerVersion)> {
+    let host = match endpoint {
+        Endpoint::Docker(host) if !matches!(host, DockerHost::Ssh(_)) => host,
+        _ => return None,
+    };
+    let asked = async { tokio::try_join!(host.info(), host.version()) };
+    tokio::time::timeout(ASIDE, asked).await.ok()?.ok()
 }
 
 fn timeout(endpoint: &Endpoint, limit: Duration, said: &Said) -> ConnectError {

@@ -28,6 +28,8 @@ pub struct CallError {
     pub hint: Option<String>,
     /// Other places that matter, and what is there.
     pub related: Vec<(StackId, String)>,
+    /// Whether the script has a password in it there. Then the lines are shown with their texts hidden.
+    pub confidential: bool,
 }
 
 /// The part of a call that an error is about. It is underlined where it can be found without doubt.
@@ -56,6 +58,7 @@ impl CallError {
             notes: Vec::new(),
             hint: None,
             related: Vec::new(),
+            confidential: false,
         }
     }
 
@@ -80,6 +83,12 @@ impl CallError {
     /// Says what else there is to know.
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
+        self
+    }
+
+    /// Says that the call was given a password, which is to be in no log.
+    pub fn confidential(mut self) -> Self {
+        self.confidential = true;
         self
     }
 

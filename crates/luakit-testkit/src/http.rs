@@ -130,7 +130,7 @@ fn read_head(from: &mut impl io::BufRead) -> io::Result<(u16, Vec<(String, Strin
     }
 }
 
-fn read_chunks(from: &mut impl io::BufRead, body: &mut Vec<u8>) -> io::Result<()> {
+pub(crate) fn read_chunks(from: &mut impl io::BufRead, body: &mut Vec<u8>) -> io::Result<()> {
     let mut line = String::new();
     loop {
         line.clear();

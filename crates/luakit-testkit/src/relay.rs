@@ -29,22 +29,44 @@ pub struct Relay {
 #[derive(Debug, Clone, Default)]
 struct Line {
     silent: Arc<AtomicBool>,
+    hidden: Arc<Mutex<Vec<u8>>>,
     clients: Arc<Mutex<Vec<UnixStream>>>,
 }
 
 impl Line {
-    /// Copies until the end of `from`, and passes that end on. What has fallen silent stays so.
-    fn pipe(&self, mut from: UnixStream, mut to: UnixStream) -> io::Result<()> {
+    /// Copies until the end of `from`, and passes that end on. What has fallen silent stays so. What an engine is said not
+    /// to say is looked for in what comes from it at once: its answers are short.
+    fn pipe(&self, mut from: UnixStream, mut to: UnixStream, downward: bool) -> io::Result<()> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             let read = from.read(&mut buffer)?;
             while self.silent.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(50));
             }
+            if downward {
+                self.hide(buffer.get_mut(..read).unwrap_or_default());
+            }
             match buffer.get(..read) {
                 Some(bytes) if read > 0 => to.write_all(bytes)?,
                 _ => return to.shutdown(Shutdown::Write),
             }
+        }
+    }
+}
+
+impl Line {
+    /// Writes something else over what is hidden, of the same length: nothing around it changes.
+    fn hide(&self, bytes: &mut [u8]) {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = hidden.len();
+        let mut at = 0;
+        while length > 0
+            && let Some(found) = bytes.get_mut(at..at + length)
+        {
+            if *found == **hidden {
+                found.fill(b'-');
+            }
+            at += 1;
         }
     }
 }
@@ -76,6 +98,12 @@ impl Relay {
     /// From now on nothing is carried, and nothing is closed: a daemon whose host is gone.
     pub fn fall_silent(&self) {
         self.line.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on the engine doesn't say this: an engine that lacks the capability of that name.
+    pub fn hide(&self, text: &str) {
+        let mut hidden = self.line.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        text.as_bytes().clone_into(&mut hidden);
     }
 
     /// Closes every connection in both directions: a daemon that was killed.
@@ -120,8 +148,8 @@ fn carry(client: &UnixStream, docker: &Path, line: &Line) -> io::Result<()> {
     clients.push(client.try_clone()?);
     drop(clients);
     let (from_client, to_engine, upper) = (client.try_clone()?, engine.try_clone()?, line.clone());
-    let upward = thread::spawn(move || upper.pipe(from_client, to_engine));
-    let down = line.pipe(engine, client.try_clone()?);
+    let upward = thread::spawn(move || upper.pipe(from_client, to_engine, false));
+    let down = line.pipe(engine, client.try_clone()?, true);
     let up = upward.join().unwrap_or(Ok(()));
     down.and(up)
 }
@@ -192,6 +220,20 @@ mod tests {
         let mut back = String::new();
         client.read_to_string(&mut back).unwrap();
         assert_eq!(back, "first then this");
+    }
+
+    #[test]
+    fn what_is_hidden_is_not_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let docker = daemon(folder.path(), b"HTTP/1.1 101 UPGRADED\r\nUpgrade: h2c\r\n\r\n");
+        let relay = Relay::listen(&folder.path().join("buildkitd.sock"), &docker).unwrap();
+        relay.hide("cap");
+        let mut client = UnixStream::connect(relay.address().trim_start_matches("unix://")).unwrap();
+        client.write_all(b"the cap, no ca").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        let mut back = String::new();
+        client.read_to_string(&mut back).unwrap();
+        assert_eq!(back, "the ---, no ca");
     }
 
     #[test]

@@ -58,6 +58,16 @@ pub(crate) fn check_definition(definition: &pb::Definition, offered: Option<&Off
     Ok(())
 }
 
+/// Whether a step asks for devices, which are then to be known.
+pub(crate) fn names_devices(definition: &pb::Definition) -> bool {
+    let ops = definition
+        .def
+        .iter()
+        .filter_map(|bytes| pb::Op::decode(bytes.as_slice()).ok());
+    ops.filter_map(|op| op.op)
+        .any(|op| matches!(op, pb::op::Op::Exec(exec) if !exec.cdi_devices.is_empty()))
+}
+
 /// Finds what a step needs that the build doesn't give.
 fn check_op(op: &pb::Op, vertex: impl Fn() -> String, offered: &Offered) -> Result<(), BuildError> {
     match &op.op {
@@ -230,6 +240,12 @@ mod tests {
             def: vec![op.encode_to_vec()],
             ..pb::Definition::default()
         };
+        assert!(names_devices(&definition), "so they are asked for");
+        let none = pb::Definition {
+            def: vec![pb::Op::default().encode_to_vec(), b"\xff".to_vec()],
+            ..pb::Definition::default()
+        };
+        assert!(!names_devices(&none));
         let mut offered = Offered::default();
         assert!(
             check_definition(&definition, Some(&offered)).is_ok(),

@@ -16,7 +16,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use luakit_frontend::tls::TlsFileError;
+use luakit_llb::Platform;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::address::{Parts, host_port, quote};
@@ -96,6 +98,25 @@ pub struct DockerInfo {
     pub driver_status: Vec<Vec<String>>,
 }
 
+/// What a daemon says of the program that it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct DockerVersion {
+    /// What it was built for, in Go's words.
+    pub os: String,
+    /// The same: a daemon for 32 bits may run on a machine of 64, and then builds for what it is itself.
+    pub arch: String,
+}
+
+impl DockerVersion {
+    /// What its builds are for, where that follows: 32-bit ARM has variants, which the daemon finds out itself.
+    pub fn platform(&self) -> Option<Platform> {
+        let known = matches!(self.arch.as_str(), "amd64" | "arm64" | "s390x" | "ppc64le" | "riscv64");
+        let platform = || Platform::new(&self.os, &self.arch, "").ok();
+        (known && self.os == "linux").then(platform).flatten()
+    }
+}
+
 impl DockerInfo {
     /// Whether images are kept in containerd's store.
     pub fn containerd_store(&self) -> bool {
@@ -163,10 +184,19 @@ impl DockerHost {
         }
     }
 
+    /// What the daemon says of the program that it is.
+    pub async fn version(&self) -> Result<DockerVersion, DockerError> {
+        self.get("/version").await
+    }
+
     /// What the daemon says of itself.
     pub async fn info(&self) -> Result<DockerInfo, DockerError> {
+        self.get("/info").await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, DockerError> {
         let (_, body) = self
-            .bounded(self.call(Method::GET, "/info", None, &Said::default()))
+            .bounded(self.call(Method::GET, target, None, &Said::default()))
             .await?;
         serde_json::from_slice(&body).map_err(|e| DockerError::Protocol(e.to_string()))
     }
@@ -332,5 +362,28 @@ mod tests {
         assert_eq!(info(containerd).server_version, "26.1.5");
         let graph = r#"{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"]]}"#;
         assert!(!info(graph).containerd_store());
+    }
+
+    #[test]
+    fn what_a_daemon_builds_for() {
+        let platform = |json: &str| {
+            let version = serde_json::from_str::<DockerVersion>(json).unwrap();
+            version.platform().map(|platform| platform.to_string())
+        };
+        assert_eq!(
+            platform(r#"{"Version":"26.1.5","Os":"linux","Arch":"amd64","KernelVersion":"6"}"#).as_deref(),
+            Some("linux/amd64")
+        );
+        assert_eq!(
+            platform(r#"{"Os":"linux","Arch":"arm64"}"#).as_deref(),
+            Some("linux/arm64")
+        );
+        for unsure in [
+            r#"{"Os":"linux","Arch":"arm"}"#,
+            r#"{"Os":"windows","Arch":"amd64"}"#,
+            "{}",
+        ] {
+            assert_eq!(platform(unsure), None, "{unsure}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! What an engine says that it can do.
 //!
 //! Engines answer that to a frontend only. So a build is begun with ourselves as its frontend, asked, and returned
-//! from with nothing: no step runs, and nothing is exported. `docker buildx` asks in the same way.
+//! from with nothing: no step runs, nothing is exported, and the build history has nothing of it. `docker buildx` asks
+//! in the same way.
 
 use std::collections::BTreeSet;
 
@@ -52,6 +53,7 @@ impl Engine {
         let mut control = self.control();
         let build = SolveRequest {
             r#ref: id.clone(),
+            internal: true,
             ..SolveRequest::default()
         };
         let ask = async {

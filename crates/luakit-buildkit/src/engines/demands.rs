@@ -113,10 +113,20 @@ impl DockerStore {
         self == Self::Graph && attribute != "name"
     }
 
-    /// What of a build a Docker with this store can't do, whichever its version.
+    /// What of a build a Docker with this store can't do, whichever its version (`builder/builder-next/controller.go` of
+    /// <https://github.com/moby/moby> lists the caches).
     pub fn lacks(self, demands: &Demands) -> Vec<Lack> {
+        let caches: &[&str] = match self {
+            Self::Containerd => &["inline", "registry", "local", "gha"],
+            Self::Graph => &["inline"],
+        };
+        let caches = demands
+            .cache_exports
+            .iter()
+            .filter(|name| !caches.contains(&name.as_str()));
+        let caches = caches.cloned().map(Lack::CacheExport);
         if self == Self::Containerd {
-            return Vec::new();
+            return caches.collect();
         }
         let mut lacks = Vec::new();
         if demands.platforms > 1 {
@@ -132,8 +142,7 @@ impl DockerStore {
         if demands.push {
             lacks.push(Lack::Push);
         }
-        let caches = demands.cache_exports.iter().filter(|name| *name != "inline");
-        lacks.extend(caches.cloned().map(Lack::CacheExport));
+        lacks.extend(caches);
         lacks
     }
 }
@@ -171,7 +180,7 @@ mod tests {
             platforms: 2,
             attestations: true,
             exporters: names(&["image", "oci", "docker", "local"]),
-            cache_exports: names(&["inline", "registry", "local"]),
+            cache_exports: names(&["inline", "registry", "local", "s3"]),
             push: true,
             merge: true,
             diff: true,
@@ -187,7 +196,7 @@ mod tests {
 
     #[test]
     fn dockers_stores() {
-        assert_eq!(DockerStore::Containerd.lacks(&all()), []);
+        insta::assert_snapshot!(text(&DockerStore::Containerd.lacks(&all())), @"the cache export `type=s3`");
         insta::assert_snapshot!(text(&DockerStore::Graph.lacks(&all())), @r"
         images of several platforms
         attestations
@@ -196,6 +205,7 @@ mod tests {
         pushing an image as it is built
         the cache export `type=registry`
         the cache export `type=local`
+        the cache export `type=s3`
         ");
         let plain = Demands {
             platforms: 1,

@@ -102,7 +102,7 @@ impl Host for Gateway {
         let request = ResolveImageConfigRequest {
             r#ref: image.to_string(),
             platform: Some(platform_message(platform)),
-            resolve_mode: self.setting.resolve_mode.to_owned(),
+            resolve_mode: self.setting.resolve_mode.as_str().to_owned(),
             log_name: step.to_owned(),
             resolver_type: OCI_LAYOUT,
             session_id: self.setting.session.clone(),

@@ -71,8 +71,8 @@ pub(crate) struct Setting {
     pub(crate) session: String,
     /// Where cache may come from.
     pub(crate) cache_imports: Vec<CacheOptionsEntry>,
-    /// How the engine treats the copies of images that it has: `pull` looks them up anew.
-    pub(crate) resolve_mode: &'static str,
+    /// How the engine treats the copies of images that it has.
+    pub(crate) resolve_mode: ResolveMode,
     /// What the digests of the definitions become on the engine.
     pub(crate) digests: Mutex<Digests>,
 }
@@ -181,9 +181,11 @@ impl Gateway {
             r#ref: reference.to_string(),
             platform: Some(platform_message(platform)),
             resolve_mode: match mode {
-                ResolveMode::Default => self.setting.resolve_mode.to_owned(),
-                own => mode_text(own).to_owned(),
-            },
+                ResolveMode::Default => self.setting.resolve_mode,
+                own => own,
+            }
+            .as_str()
+            .to_owned(),
             log_name: format!("[internal] load metadata for {reference}"),
             ..ResolveImageConfigRequest::default()
         };
@@ -263,14 +265,6 @@ impl Solver for Gateway {
             return Err(BuildError::Unsupported { engine, missing }.into());
         }
         try_join_all(definitions.into_iter().map(|definition| self.solve_one(definition))).await
-    }
-}
-
-fn mode_text(mode: ResolveMode) -> &'static str {
-    match mode {
-        ResolveMode::Default => "default",
-        ResolveMode::ForcePull => "pull",
-        ResolveMode::PreferLocal => "local",
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::{Gateway, GatewayError, Setting, mode_text};
+use super::{Gateway, GatewayError, Setting};
 use crate::build::CacheEntry;
 use crate::grpc::Connection;
 
@@ -95,7 +95,7 @@ impl From<FrontendSetting> for Setting {
                 .into_iter()
                 .map(CacheEntry::into_gateway)
                 .collect(),
-            resolve_mode: mode_text(setting.resolve_mode),
+            resolve_mode: setting.resolve_mode,
             ..Self::default()
         }
     }

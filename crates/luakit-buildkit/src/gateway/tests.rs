@@ -10,8 +10,8 @@ use luakit_llb::definition::TooLarge;
 use luakit_llb::op::ResolveMode;
 use luakit_proto::gateway::{ResolveImageConfigRequest, ResolveImageConfigResponse};
 
+use super::Setting;
 use super::stub::connect;
-use super::{Setting, mode_text};
 use crate::build::PlatformResult;
 use crate::error::{BuildError, MissingCap};
 
@@ -73,7 +73,7 @@ async fn what_is_no_image_is_not_taken_instead_of_one() {
 #[tokio::test]
 async fn a_scripts_own_word_on_when_a_registry_is_asked_counts() {
     let setting = Setting {
-        resolve_mode: mode_text(ResolveMode::PreferLocal),
+        resolve_mode: ResolveMode::PreferLocal,
         ..Setting::default()
     };
     let (gateway, asked) = connect(&[], setting, mirrored).await;

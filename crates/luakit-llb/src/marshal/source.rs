@@ -78,10 +78,11 @@ fn image(source: &ImageSource, options: &Options<'_>) -> Wire {
     match mode {
         ResolveMode::Default => {}
         ResolveMode::ForcePull => {
-            a.set("image.resolvemode", "pull").cap(caps::SOURCE_IMAGE_RESOLVE_MODE);
+            a.set("image.resolvemode", mode.as_str())
+                .cap(caps::SOURCE_IMAGE_RESOLVE_MODE);
         }
         ResolveMode::PreferLocal => {
-            a.set("image.resolvemode", "local");
+            a.set("image.resolvemode", mode.as_str());
         }
     }
     if let Some(limit) = source.layer_limit {

@@ -31,6 +31,17 @@ pub enum ResolveMode {
     ForcePull,
 }
 
+impl ResolveMode {
+    /// BuildKit's name for it (<https://github.com/moby/buildkit/blob/master/solver/pb/attr.go>).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::ForcePull => "pull",
+            Self::PreferLocal => "local",
+        }
+    }
+}
+
 /// `bk.image`.
 #[derive(Debug, Clone)]
 pub struct ImageSource {

@@ -26,6 +26,8 @@ pub struct SolveRequest {
     pub cache: ::core::option::Option<CacheOptions>,
     #[prost(string, repeated, tag = "9")]
     pub entitlements: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bool, tag = "11")]
+    pub internal: bool,
     #[prost(message, optional, tag = "12")]
     pub source_policy: ::core::option::Option<sourcepolicy::Policy>,
     #[prost(message, repeated, tag = "13")]

@@ -9,7 +9,7 @@ use mlua::Result;
 
 use super::contexts;
 use super::decode::{Call, Options, Out, clean, quoted};
-use crate::error::Subject;
+use crate::error::{CallError, Subject};
 
 pub(super) fn image(call: &mut Call<'_>) -> Result<Out> {
     let text: String = call.arg(0)?;
@@ -229,10 +229,11 @@ fn one_of(call: &mut Call<'_>, name: &str, in_url: &str) -> Result<Option<String
 
 /// The forms of a remote that BuildKit reads: a URL, `user@host:path`, or `host/path`, which is HTTPS.
 fn check_git_url(call: &Call<'_>, url: &str) -> Result<()> {
-    let wrong = |why: &str| call.bad_arg(0, format_args!("must be a git remote: {} {why}", quoted(url)));
+    let wrong = |why: &str| bad_url(call, url, |url| format!("must be a git remote: {url} {why}"));
     if url.is_empty() {
         return Err(call.bad_arg(0, "must be a git remote, got nothing before `#`").into());
     }
+    refuse_password(call, url, "auth_token_secret")?;
     if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(wrong("has a blank in it").into());
     }
@@ -245,17 +246,10 @@ fn check_git_url(call: &Call<'_>, url: &str) -> Result<()> {
                 .hint("a directory of this machine is had with bk.local_")
                 .into());
         }
-        check_authority(call, url, rest, "auth_token_secret")?;
+        check_host(call, url, rest)?;
         return GitRemote::parse(url)
             .map(drop)
-            .map_err(|error| call.bad_arg(0, format_args!("must be a git remote: {error}")).into());
-    }
-    // Without a scheme a password would come before the first `@` too.
-    if url.split_once('@').is_some_and(|(user, _)| user.contains(':')) {
-        return Err(call
-            .bad_arg(0, "must hold no password")
-            .hint(no_password_hint("auth_token_secret"))
-            .into());
+            .map_err(|_| wrong("can't be read as one").into());
     }
     let scp = url.split_once(':').is_some_and(|(host, path)| {
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
@@ -272,21 +266,44 @@ fn check_git_url(call: &Call<'_>, url: &str) -> Result<()> {
         .into())
 }
 
-/// The host of a URL must be there, and no password: a definition is stored and shown.
-fn check_authority(call: &Call<'_>, url: &str, rest: &str, secret: &str) -> Result<()> {
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let (user, host) = match authority.rsplit_once('@') {
-        Some((user, host)) => (Some(user), host),
-        None => (None, authority),
+/// A URL holds no password: a definition is stored and shown. This comes before anything that would repeat the URL.
+fn refuse_password(call: &Call<'_>, url: &str, secret: &str) -> Result<()> {
+    let user = match url.split_once("://") {
+        Some((_, rest)) => {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            authority.rsplit_once('@').map(|(user, _)| user)
+        }
+        // Without a scheme a password would come before the first `@` too.
+        None => url.split_once('@').map(|(user, _)| user),
     };
     if user.is_some_and(|user| user.contains(':')) {
         return Err(call
             .bad_arg(0, "must hold no password")
+            .confidential()
             .hint(no_password_hint(secret))
             .into());
     }
+    Ok(())
+}
+
+/// An error about a URL. One that is wrong otherwise may hold a password in a place where no URL has one, and isn't
+/// repeated then: `https://me:pass/word@host`.
+fn bad_url(call: &Call<'_>, url: &str, what: impl FnOnce(&str) -> String) -> CallError {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let hide = rest.rsplit_once('@').is_some_and(|(before, _)| before.contains(':'));
+    if hide {
+        call.bad_arg(0, what("a URL with a `:` before its `@`")).confidential()
+    } else {
+        call.bad_arg(0, what(&quoted(url)))
+    }
+}
+
+/// The host of a URL must be there.
+fn check_host(call: &Call<'_>, url: &str, rest: &str) -> Result<()> {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if host.is_empty() || host.starts_with(':') {
-        return Err(call.bad_arg(0, format_args!("names no host: {}", quoted(url))).into());
+        return Err(bad_url(call, url, |url| format!("names no host: {url}")).into());
     }
     Ok(())
 }
@@ -321,36 +338,34 @@ fn check_git_ref(call: &Call<'_>, reference: &str, option: bool) -> Result<()> {
 
 pub(super) fn http(call: &mut Call<'_>) -> Result<Out> {
     let url: String = call.arg(0)?;
+    refuse_password(call, &url, "auth_header_secret")?;
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let Some(rest) = rest else {
-        let wrong = call.bad_arg(
-            0,
-            format_args!("must start with `http://` or `https://`, got {}", quoted(&url)),
-        );
-        return Err(wrong.into());
+        let wrong = |url: &str| format!("must start with `http://` or `https://`, got {url}");
+        return Err(bad_url(call, &url, wrong).into());
     };
-    check_authority(call, &url, rest, "auth_header_secret")?;
+    check_host(call, &url, rest)?;
     file(call, url)
 }
 
 pub(super) fn https(call: &mut Call<'_>) -> Result<Out> {
     let url: String = call.arg(0)?;
+    refuse_password(call, &url, "auth_header_secret")?;
     let Some(rest) = url.strip_prefix("https://") else {
-        let wrong = call.bad_arg(0, format_args!("must start with `https://`, got {}", quoted(&url)));
+        let wrong = bad_url(call, &url, |url| format!("must start with `https://`, got {url}"));
         return Err(if url.starts_with("http://") {
             wrong.hint("for HTTP without TLS there is bk.http").into()
         } else {
             wrong.into()
         });
     };
-    check_authority(call, &url, rest, "auth_header_secret")?;
+    check_host(call, &url, rest)?;
     file(call, url)
 }
 
 fn file(call: &mut Call<'_>, url: String) -> Result<Out> {
     if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(call
-            .bad_arg(0, format_args!("has a blank in it: {}", quoted(&url)))
+        return Err(bad_url(call, &url, |url| format!("has a blank in it: {url}"))
             .hint("write it as `%20`")
             .into());
     }

@@ -7,6 +7,7 @@
 pub(crate) mod chunks;
 mod clock;
 mod forbidden;
+mod hidden;
 mod lexer;
 mod locate;
 mod modules;

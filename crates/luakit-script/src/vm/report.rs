@@ -8,6 +8,7 @@ use luakit_diagnostic::{Diagnostic, Label, SourceFile, Span, TraceFrame, nearest
 use luakit_llb::StackId;
 use mlua::{Lua, Value};
 
+use super::hidden;
 use super::locate::{NilName, Tokens};
 use super::raised::{self, Cause, Raised, RaisedFrame};
 use super::text::SyntaxError;
@@ -145,6 +146,12 @@ impl Report<'_> {
             if let Some(span) = self.stack_span(*at, error.function.as_deref()) {
                 let text = text.clone();
                 diagnostic.labels.push(Label { span, text });
+            }
+        }
+        if error.confidential {
+            let labels = diagnostic.labels.iter_mut().map(|label| &mut label.span);
+            for span in diagnostic.span.iter_mut().chain(labels) {
+                span.file = hidden::texts(&span.file);
             }
         }
         (ScriptError::Call(Box::new(error.clone())), diagnostic)

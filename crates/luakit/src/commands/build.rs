@@ -10,6 +10,7 @@ use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, Selection};
 use luakit_llb::definition::check_size;
 use luakit_llb::marshal::CONTEXT;
+use luakit_llb::op::ResolveMode;
 use luakit_llb::{Pins, Platform};
 use luakit_script::NamedContexts;
 
@@ -20,6 +21,7 @@ use crate::engine::connect::Part;
 use crate::engine::{EngineArgs, build, connect, demands, exports, nodes};
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::flags::attestation::Kind;
 use crate::flags::{local, output};
 use crate::options::{BuildOptions, consent, epoch};
 use crate::output_file;
@@ -138,9 +140,11 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
         let (loading, by_digest) = loading(specs, &mut given, &planned).await?;
         let environment = given.environment.clone();
         let settings = std::mem::take(&mut given.settings);
-        let mut request = request(args, given, &mut planned)?;
+        // What comes by itself comes only where the engine is known to have it.
+        let attests = given.wanted.is_asked_for();
+        let mut request = request(args, given, settings.resolve_mode, &mut planned)?;
         for part in &planned.parts {
-            demands::check(&part.engine, &request, &part.platforms).await?;
+            demands::check(&part.engine, &request, attests, &part.platforms).await?;
         }
         if planned.parts.len() > 1 {
             nodes::check(&request, &planned.parts, printer)?;
@@ -163,9 +167,8 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             return results.write(&response, true, printer);
         }
         if let Some((part, job)) = plans.pop() {
-            let workers = part.engine.workers().await.map_err(Failure::no_answer)?;
             demands::warn_ignored(&part.engine, &request.exports, printer);
-            demands::warn_unstored(&part.engine, workers, &request.exports, printer);
+            demands::warn_unstored(&part.engine, &request.exports, printer).await?;
             let results = results.open()?;
             request.written = results.places();
             let response = build::plan(&part.engine, request, &job, loading, &settings, progress, printer).await?;
@@ -230,9 +233,13 @@ async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Pl
             .plan_on(&Platform::linux_amd64(), selection, &given.named, printer)?;
     }
     let (mut builder, first) = connected?;
-    let workers = first.engine.workers().await.map_err(Failure::no_answer)?;
-    args.options
-        .apply(&mut given.settings, &args.script.args()?, Some(workers))?;
+    let workers = if args.options.need_workers() {
+        Some(first.engine.workers().await.map_err(Failure::no_answer)?)
+    } else {
+        None
+    };
+    args.options.apply(&mut given.settings, &args.script.args()?, workers)?;
+    given.settings.resolve_mode = first.engine.resolve_mode(args.options.pull());
     let machine = machine(&first.engine).await?;
     let mut plan = args.script.plan_on(&machine, selection, &given.named, printer)?;
     check_options(args, &plan)?;
@@ -241,7 +248,11 @@ async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Pl
     entitlements.extend(args.options.entitlement().map(str::to_owned));
     let needed = plan.entitlements(&given.settings.run_defaults);
     let needed = needed.into_iter().map(str::to_owned);
-    let devices = entitlements::unallowed(plan.devices(), &entitlements, workers);
+    let mut devices: Vec<&str> = plan.devices().into_iter().collect();
+    if !devices.is_empty() {
+        let workers = first.engine.workers().await.map_err(Failure::no_answer)?;
+        devices = entitlements::unallowed(devices, &entitlements, workers);
+    }
     let devices: Vec<String> = devices.into_iter().map(|name| format!("device={name}")).collect();
     consent::ask(needed.chain(devices), &mut entitlements, printer);
     let platforms: Vec<Platform> = plan.planned().map(|(_, platform)| platform.clone()).collect();
@@ -278,11 +289,24 @@ async fn loading(
 }
 
 /// What engines are asked.
-fn request(args: &Args, given: Given, planned: &mut Planned) -> Result<BuildRequest, Failure> {
+fn request(
+    args: &Args,
+    given: Given,
+    resolve_mode: ResolveMode,
+    planned: &mut Planned,
+) -> Result<BuildRequest, Failure> {
     let attests = planned.parts.iter().all(|part| part.engine.attests());
-    let attributes = given
+    let mut attributes = given
         .wanted
         .attributes(attests, !given.environment.no_default_attestations)?;
+    // An image that scans the result is looked up, and run again, as those of the script are.
+    if given.wanted.asks_for(Kind::Sbom) {
+        let mode = resolve_mode.as_str().to_owned();
+        attributes.insert("image-resolve-mode".to_owned(), mode);
+        if args.options.no_cache() {
+            attributes.insert("no-cache".to_owned(), String::new());
+        }
+    }
     let several = planned.plan.planned().count() > 1;
     let annotations = planned.plan.annotations().flat_map(|(platform, annotations)| {
         let platform = several.then_some(platform);
@@ -354,9 +378,7 @@ async fn plans(
 
 /// What an engine's machine is.
 async fn machine(engine: &Engine) -> Result<Platform, Failure> {
-    let workers = engine.workers().await.map_err(Failure::no_answer)?;
-    let own = workers.iter().flat_map(|worker| &worker.platforms).next();
-    Ok(own.cloned().unwrap_or_else(Platform::linux_amd64))
+    engine.platform().await.map_err(Failure::no_answer)
 }
 
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {

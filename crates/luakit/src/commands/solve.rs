@@ -88,10 +88,10 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             image_config: record.map(|record| record.config.into_bytes()),
         };
         let platforms: Vec<Platform> = definition.platform.iter().cloned().collect();
-        demands::check(&engine, &request, &platforms).await?;
-        let workers = engine.workers().await.map_err(Failure::no_answer)?;
+        let attests = request.attributes.keys().any(|key| key.starts_with("attest:"));
+        demands::check(&engine, &request, attests, &platforms).await?;
         demands::warn_ignored(&engine, &request.exports, printer);
-        demands::warn_unstored(&engine, workers, &request.exports, printer);
+        demands::warn_unstored(&engine, &request.exports, printer).await?;
         let results = results.open()?;
         request.written = results.places();
         request.written.extend(args.outputs.reference_place());

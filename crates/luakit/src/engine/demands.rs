@@ -10,12 +10,21 @@ use luakit_llb::Platform;
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
 
+/// What to do about what Docker's engine has with neither store.
+const OWN_ENGINE: &str = "build on a BuildKit of its own: `docker buildx create --use --bootstrap` makes one";
+
 /// What to do about Docker's older store.
 const OTHER_STORE: &str = "switch Docker to containerd's image store (docs.docker.com/engine/storage/containerd), or \
                            build on a BuildKit of its own: `docker buildx create --use --bootstrap` makes one";
 
-/// Refuses a build that `engine` is known to be unable to do: one error, with everything that is the matter.
-pub(crate) async fn check(engine: &Engine, request: &BuildRequest, platforms: &[Platform]) -> Result<(), Failure> {
+/// Refuses a build that `engine` is known to be unable to do: one error, with everything that is the matter. `attests`
+/// says whether somebody asked for attestations.
+pub(crate) async fn check(
+    engine: &Engine,
+    request: &BuildRequest,
+    attests: bool,
+    platforms: &[Platform],
+) -> Result<(), Failure> {
     let unnamed = |export: &Export| is_on(export, "push-by-digest");
     if engine.docker_store().is_some() && request.exports.iter().any(unnamed) {
         let diagnostic = Diagnostic::error("unsupported", "Docker's engine can't push without a name");
@@ -29,7 +38,7 @@ pub(crate) async fn check(engine: &Engine, request: &BuildRequest, platforms: &[
             ),
         );
     }
-    let demands = of(request, platforms);
+    let demands = of(request, attests, platforms);
     let of_store = engine
         .docker_store()
         .map(|store| store.lacks(&demands))
@@ -47,10 +56,10 @@ pub(crate) async fn check(engine: &Engine, request: &BuildRequest, platforms: &[
     }
     let diagnostic = Diagnostic::error("unsupported", format!("{} can't do this build", name(engine)));
     let notes = lacks.iter().map(|lack| told(lack, platforms));
-    let hint = if of_store.is_empty() {
-        "build without, or on a newer engine: `luakit engines` lists what there is"
-    } else {
-        OTHER_STORE
+    let hint = match engine.docker_store() {
+        _ if of_store.is_empty() => "build without, or on a newer engine: `luakit engines` lists what there is",
+        Some(DockerStore::Containerd) => OWN_ENGINE,
+        _ => OTHER_STORE,
     };
     let diagnostic = notes.fold(diagnostic, Diagnostic::with_note).with_hint(hint);
     Err(Failure::new(Kind::Build, diagnostic))
@@ -78,8 +87,12 @@ fn ignored(store: DockerStore, exports: &[Export]) -> BTreeSet<&str> {
 }
 
 /// Says which images nobody will find, though they have names: a BuildKit without containerd has no store for images.
-pub(crate) fn warn_unstored(engine: &Engine, workers: &[Worker], exports: &[Export], printer: &Printer) {
-    let stores = engine.docker_store().is_some() || workers.first().is_none_or(Worker::keeps_images);
+pub(crate) async fn warn_unstored(engine: &Engine, exports: &[Export], printer: &Printer) -> Result<(), Failure> {
+    if engine.docker_store().is_some() {
+        return Ok(());
+    }
+    let workers = engine.workers().await.map_err(Failure::no_answer)?;
+    let stores = workers.first().is_none_or(Worker::keeps_images);
     if !stores && exports.iter().any(|export| is_stored(export) && !is_on(export, "push")) {
         printer.warning(
             "unstored-image",
@@ -87,9 +100,10 @@ pub(crate) fn warn_unstored(engine: &Engine, workers: &[Worker], exports: &[Expo
              push it with `-o type=image,name=NAME,push=true`, or write it to a file with `-o type=docker,dest=FILE`",
         );
     }
+    Ok(())
 }
 
-fn of(request: &BuildRequest, platforms: &[Platform]) -> Demands {
+fn of(request: &BuildRequest, attests: bool, platforms: &[Platform]) -> Demands {
     let images = request.exports.iter().any(|export| match &export.kind {
         ExportKind::Image => true,
         ExportKind::Archive(archive, _) => *archive != Archive::Tar,
@@ -97,7 +111,7 @@ fn of(request: &BuildRequest, platforms: &[Platform]) -> Demands {
     });
     Demands {
         platforms: if images { platforms.len() } else { 0 },
-        attestations: request.attributes.keys().any(|key| key.starts_with("attest:")),
+        attestations: attests,
         exporters: request
             .exports
             .iter()
@@ -200,19 +214,19 @@ mod tests {
             exports: vec![image(&[("name", "a")])],
             ..BuildRequest::default()
         };
-        assert!(!of(&plain, &[]).need_abilities());
+        assert!(!of(&plain, false, &[]).need_abilities());
         let policy = BuildRequest {
             source_policy: Some(Policy::default()),
             ..BuildRequest::default()
         };
-        assert!(of(&policy, &[]).source_policy);
+        assert!(of(&policy, false, &[]).source_policy);
         let attrs = image(&[("annotation-index.who", "me"), ("source-date-epoch", "0")]);
         let request = BuildRequest {
             exports: vec![attrs],
             ..BuildRequest::default()
         };
-        let demands = of(&request, &[]);
-        assert!(demands.annotations && demands.source_date_epoch);
+        let demands = of(&request, true, &[]);
+        assert!(demands.annotations && demands.source_date_epoch && demands.attestations);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) struct CacheArgs {
     /// on stays cached
     #[arg(long, value_name = "TARGET", value_delimiter = ',')]
     pub(super) no_cache_filter: Vec<String>,
-    /// Look images up anew though the engine has copies of them
+    /// Ask registries for images though Docker has some of these names, or the engine has copies of them
     #[arg(long)]
     pub(super) pull: bool,
 }

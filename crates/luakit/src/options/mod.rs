@@ -12,7 +12,7 @@ mod run;
 use std::collections::BTreeMap;
 
 use luakit_buildkit::Worker;
-use luakit_frontend::plan::MarshalSettings;
+use luakit_frontend::plan::{MarshalSettings, NoCacheFor};
 
 pub(crate) use contexts::Contexts;
 
@@ -48,9 +48,19 @@ impl BuildOptions {
         Ok(())
     }
 
+    /// Whether what they say depends on the engine's workers.
+    pub(crate) fn need_workers(&self) -> bool {
+        self.run.names_gateway()
+    }
+
     /// The names of the targets whose cache is passed by.
     pub(crate) fn no_cache_targets(&self) -> &[String] {
         &self.cache.no_cache_filter
+    }
+
+    /// Whether everything is done again.
+    pub(crate) fn no_cache(&self) -> bool {
+        self.cache.no_cache() == NoCacheFor::Everything
     }
 
     /// Whether images are looked up anew.

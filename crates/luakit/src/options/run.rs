@@ -46,6 +46,11 @@ impl RunArgs {
         self.network == Some(Network::Host)
     }
 
+    pub(super) fn names_gateway(&self) -> bool {
+        let mut addresses = self.add_host.iter().map(|host| &host.addresses);
+        addresses.any(|addresses| matches!(addresses, Addresses::Gateway))
+    }
+
     /// As definitions are marshalled with. `workers` are the engine's, where there is one.
     pub(super) fn defaults(&self, workers: Option<&[Worker]>) -> Result<RunDefaults, Failure> {
         let mut extra_hosts = Vec::new();

@@ -34,6 +34,11 @@ impl Wanted {
         self.0.values().any(Option::is_some)
     }
 
+    /// Whether this is to be attested.
+    pub(crate) fn asks_for(&self, kind: Kind) -> bool {
+        self.0.get(&kind).is_some_and(Option::is_some)
+    }
+
     /// The build's attributes, for an engine that attests or doesn't.
     pub(crate) fn attributes(&self, engine_attests: bool, default: bool) -> Result<BTreeMap<String, String>, Failure> {
         if self.is_asked_for() && !engine_attests {

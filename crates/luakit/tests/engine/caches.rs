@@ -3,6 +3,8 @@
 //! When Docker is made to forget something it also drops what builds under way have not yet got hold of, and these fail
 //! with "not found": `cargo xtask test` runs these tests by themselves.
 
+use luakit_testkit::actions_cache::ActionsCache;
+
 use crate::workbench::{Workbench, stdout_of};
 
 /// Each time the step really runs it makes another file.
@@ -32,12 +34,18 @@ fn forget(bench: &Workbench, name: &str) {
 
 /// Builds with these flags; what the step made.
 fn made(bench: &Workbench, name: &str, flags: &[&str]) -> String {
+    made_in(bench, name, flags, &[])
+}
+
+/// The same, with these variables in the environment.
+fn made_in(bench: &Workbench, name: &str, flags: &[&str], variables: &[(&str, &str)]) -> String {
     let project = bench.project(&[("build.lua", SCRIPT)]);
     let dest = bench.path("made");
     let spec = format!("type=local,dest={}", dest.display());
     let argument = format!("FOR={name}");
     let mut command = bench.luakit(&project);
     command.args(["build", "-o", &spec, "--arg", &argument]).args(flags);
+    command.envs(variables.iter().copied());
     stdout_of(&format!("luakit build {}", flags.join(" ")), &command.output().unwrap());
     std::fs::read_to_string(dest.join("made")).unwrap()
 }
@@ -76,6 +84,30 @@ fn a_step_is_taken_from_where_its_cache_was_kept() {
         forget(&bench, name);
         assert_eq!(made(&bench, name, &[from]), kept, "{name}");
     }
+}
+
+/// GitHub's cache service is a stand-in, of which the engine is told what a workflow's environment says.
+#[test]
+fn a_step_is_taken_from_a_workflows_cache() {
+    let bench = Workbench::new();
+    let cache = ActionsCache::start();
+    let url = cache.url();
+    let workflow = [
+        ("ACTIONS_CACHE_URL", url.as_str()),
+        ("ACTIONS_RUNTIME_TOKEN", cache.token()),
+    ];
+    let kept = made_in(&bench, "gha", &["--cache-to=type=gha,mode=max,scope=test"], &workflow);
+    let keys = cache.keys();
+    assert!(keys.iter().any(|key| key.starts_with("index-test-")), "{keys:?}");
+    assert!(keys.iter().any(|key| key.starts_with("buildkit-blob-")), "{keys:?}");
+    forget(&bench, "gha");
+    assert_ne!(made(&bench, "gha", &[]), kept, "the engine had forgotten it");
+    forget(&bench, "gha");
+    assert_eq!(
+        made_in(&bench, "gha", &["--cache-from=type=gha,scope=test"], &workflow),
+        kept
+    );
+    assert_eq!(cache.refused(), 0);
 }
 
 #[test]

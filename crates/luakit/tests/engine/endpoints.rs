@@ -1,11 +1,15 @@
 //! The ways to an engine: BuildKit's own protocol on a socket, by way of programs, builders of buildx, docker contexts.
 
-use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::{fs, thread};
 
 use luakit_testkit::relay::Relay;
 use luakit_testkit::tls::{self, Certificates};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::stand_ins::StandIns;
@@ -27,6 +31,58 @@ fn a_unix_socket_builds_as_dockers_does() {
             command.envs(host.clone().map(|host| ("BUILDKIT_HOST", host)));
         });
     }
+}
+
+/// Whoever guards Docker may keep what it says of itself; its BuildKit then says the same.
+#[test]
+fn a_docker_that_says_nothing_of_itself() {
+    let bench = Workbench::new();
+    let socket = bench.path("guarded.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let docker = bench.engine.docker_socket().to_owned();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let docker = docker.clone();
+            // A client that goes away is no concern of the guard's.
+            thread::spawn(move || guard(client, &docker).ok());
+        }
+    });
+    let stores = |host: &str| {
+        let mut command = bench.luakit(bench.engine.docker_socket().parent().unwrap());
+        command.env("DOCKER_HOST", host).args(["engines", "--format=json"]);
+        let output = command.output().unwrap();
+        succeeded("luakit engines", &output);
+        let engines: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let taken = engines.iter().find(|engine| engine["used"] == true).unwrap();
+        taken["nodes"][0]["store"].clone()
+    };
+    let host = format!("unix://{}", socket.display());
+    let store = stores(&host);
+    assert!(store.is_string(), "{store}");
+    assert_eq!(store, stores(bench.engine.docker_host()));
+    builds(&bench, "behind a guard", |command| {
+        command.env("DOCKER_HOST", &host);
+    });
+}
+
+/// Carries what a client and Docker say to each other, unless it is one of these questions.
+fn guard(mut client: UnixStream, docker: &Path) -> io::Result<()> {
+    let mut head = vec![0; 4096];
+    let read = client.read(&mut head)?;
+    head.truncate(read);
+    if head.starts_with(b"GET /info") || head.starts_with(b"GET /version") {
+        return client.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    }
+    let mut engine = UnixStream::connect(docker)?;
+    engine.write_all(&head)?;
+    let (mut from_engine, mut to_client) = (engine.try_clone()?, client.try_clone()?);
+    let down = thread::spawn(move || {
+        io::copy(&mut from_engine, &mut to_client)?;
+        to_client.shutdown(Shutdown::Write)
+    });
+    io::copy(&mut client, &mut engine)?;
+    engine.shutdown(Shutdown::Write)?;
+    down.join().unwrap_or(Ok(()))
 }
 
 /// Solves the project's definition with a command that `change` prepares.

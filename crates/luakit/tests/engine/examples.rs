@@ -9,7 +9,7 @@ use luakit_testkit::image::Archive;
 use crate::expect::{Build, Expectations};
 use crate::workbench::{Workbench, succeeded};
 
-fn examples() -> PathBuf {
+pub(crate) fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
 }
 
@@ -108,7 +108,7 @@ built! {
 }
 
 /// All folders with a script, but the one whose repository does not exist: see [`crate::git`].
-fn found() -> BTreeSet<String> {
+pub(crate) fn found() -> BTreeSet<String> {
     let patterns = examples().join("patterns");
     fs::read_dir(patterns)
         .unwrap()

@@ -17,6 +17,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use luakit_testkit::tls::{self, Certificates};
+
 use crate::frontend_image::frontend_image;
 use crate::stand_ins::StandIns;
 use crate::workbench::Workbench;
@@ -73,19 +75,31 @@ impl Block {
     }
 }
 
-/// Follows a page.
-fn follow(page: &Path, given: &[(&str, &str)]) {
-    let text = fs::read_to_string(page).unwrap();
-    follow_text(page, &text, given);
+/// What a page's reader has, and the tests haven't: the tests' own in the place of its names.
+#[derive(Default)]
+struct Setting {
+    instead: Vec<(&'static str, String)>,
+    variables: Vec<(&'static str, PathBuf)>,
 }
 
-/// Follows a page's text.
-fn follow_text(page: &Path, text: &str, given: &[(&str, &str)]) {
+/// Follows a page.
+fn follow(page: &Path, given: &[(&str, &str)]) {
+    follow_in(page, given, |_, _, _| Setting::default());
+}
+
+/// Follows a page where things are as `arrange` makes them. What the page shows of them, it must name.
+fn follow_in(page: &Path, given: &[(&str, &str)], arrange: impl FnOnce(&Workbench, &Path, &StandIns) -> Setting) {
     let bench = Workbench::new();
     let project = bench.project(given);
     fs::create_dir_all(&project).unwrap();
-    let blocks = Block::all(text);
     let stand_ins = StandIns::new(&bench);
+    let setting = arrange(&bench, &project, &stand_ins);
+    let mut text = fs::read_to_string(page).unwrap();
+    for (named, own) in &setting.instead {
+        assert!(text.contains(named), "{}: no `{named}`", page.display());
+        text = text.replace(named, own);
+    }
+    let blocks = Block::all(&text);
     assert!(!blocks.is_empty(), "{}: no block", page.display());
     for block in &blocks {
         let place = format!("{}:{}", page.display(), block.line);
@@ -97,10 +111,10 @@ fn follow_text(page: &Path, text: &str, given: &[(&str, &str)]) {
             }
             Step::Run { stand_ins: wanted } => {
                 let equipped = wanted.then_some(&stand_ins);
-                let output = run(&bench, &project, &block.body, equipped);
+                let output = run(&bench, &project, &block.body, equipped, &setting);
                 assert!(output.status.success(), "{place}: {}\n{}", output.status, said(&output));
             }
-            Step::Compare { fails } => compare(&bench, &project, block, fails, &place),
+            Step::Compare { fails } => compare(&bench, &project, block, fails, &setting, &place),
             Step::Skip => {}
         }
     }
@@ -111,7 +125,7 @@ fn follow_text(page: &Path, text: &str, given: &[(&str, &str)]) {
 }
 
 /// Runs a shell in the project, with `luakit` and `docker` in its path and all output in one stream.
-fn run(bench: &Workbench, project: &Path, script: &str, stand_ins: Option<&StandIns>) -> Output {
+fn run(bench: &Workbench, project: &Path, script: &str, stand_ins: Option<&StandIns>, setting: &Setting) -> Output {
     let mut command = Command::new("/bin/sh");
     bench.prepare(&mut command, project);
     let binary = Path::new(env!("CARGO_BIN_EXE_luakit"));
@@ -126,6 +140,7 @@ fn run(bench: &Workbench, project: &Path, script: &str, stand_ins: Option<&Stand
         path = format!("{}:{path}", bench.path("stand-ins").display());
     }
     command.env("PATH", path);
+    command.envs(setting.variables.iter().map(|(name, value)| (name, value)));
     command
         .args(["-euc", &format!("exec 2>&1\n{script}")])
         .stdin(Stdio::null())
@@ -143,11 +158,11 @@ fn said(output: &Output) -> String {
 }
 
 /// Runs the commands of a `console` block, and holds what they print against what it shows.
-fn compare(bench: &Workbench, project: &Path, block: &Block, fails: bool, place: &str) {
+fn compare(bench: &Workbench, project: &Path, block: &Block, fails: bool, setting: &Setting, place: &str) {
     let commands = sessions(&block.body);
     assert!(!commands.is_empty(), "{place}: no command");
     for (number, (command, expected)) in commands.iter().enumerate() {
-        let output = run(bench, project, command, None);
+        let output = run(bench, project, command, None, setting);
         let text = said(&output);
         let succeeds = !(fails && number + 1 == commands.len());
         assert_eq!(output.status.success(), succeeds, "{place}: `{command}`: {text}");
@@ -221,7 +236,9 @@ macro_rules! followed {
             let pages = fs::read_dir(guide()).unwrap();
             let found: BTreeSet<String> =
                 pages.map(|page| page.unwrap().file_name().to_string_lossy().into_owned()).collect();
-            let followed: BTreeSet<String> = [$($page),*, "README.md"].map(str::to_owned).into();
+            let otherwise = ["README.md", "09-outputs.md", "10-remote-engines.md"];
+            let followed = [$($page),*].into_iter().chain(otherwise).map(str::to_owned);
+            let followed: BTreeSet<String> = followed.collect();
             assert_eq!(followed, found);
         }
     };
@@ -236,8 +253,44 @@ followed! {
     merge_and_diff: "06-merge-and-diff.md",
     monorepos: "07-monorepos.md",
     configs_and_lock_file: "08-configs-and-lock-file.md",
-    outputs: "09-outputs.md",
-    remote_engines: "10-remote-engines.md",
+}
+
+/// Its registry is the test engine's.
+#[test]
+fn outputs() {
+    follow_in(&guide().join("09-outputs.md"), &[], |bench, _, _| Setting {
+        instead: vec![(
+            "registry.example.com/me/",
+            format!("{}/guide-", bench.engine.registry()),
+        )],
+        ..Setting::default()
+    });
+}
+
+/// Its machines are this one: the Docker there is the test engine, and so is the daemon behind TLS, and the builder.
+#[test]
+fn remote_engines() {
+    follow_in(
+        &guide().join("10-remote-engines.md"),
+        &[],
+        |bench, project, stand_ins| {
+            let certificates = Certificates::make(&project.join("certs"), &["127.0.0.1"]).unwrap();
+            let port = tls::listen(Path::new(&stand_ins.socket()), Some(&certificates), "h2").unwrap();
+            let builders = bench.path("buildx");
+            fs::create_dir_all(builders.join("instances")).unwrap();
+            let node = serde_json::json!({ "Name": "farm0", "Endpoint": format!("unix://{}", stand_ins.socket()) });
+            let builder = serde_json::json!({ "Name": "farm", "Driver": "remote", "Nodes": [node] });
+            fs::write(builders.join("instances/farm"), builder.to_string()).unwrap();
+            let docker = format!("ssh://me@docker.example{}", bench.engine.docker_socket().display());
+            Setting {
+                instead: vec![
+                    ("ssh://me@docker.example", docker),
+                    ("tcp://build.example:1234", format!("tcp://127.0.0.1:{port}")),
+                ],
+                variables: vec![("BUILDX_CONFIG", builders)],
+            }
+        },
+    );
 }
 
 /// Its program is that of an example: "beside a Go program", it says.
@@ -255,10 +308,10 @@ fn the_readme_is_followed() {
 #[test]
 fn the_frontend_page_is_followed() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/frontend.md");
-    let text = fs::read_to_string(&page).unwrap();
-    let named = "registry.example.com/luakit/frontend";
-    assert!(text.contains(named));
-    follow_text(&page, &text.replace(named, frontend_image()), &[]);
+    follow_in(&page, &[], |_, _, _| Setting {
+        instead: vec![("registry.example.com/luakit/frontend", frontend_image().to_owned())],
+        ..Setting::default()
+    });
 }
 
 #[test]

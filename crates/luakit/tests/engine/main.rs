@@ -10,6 +10,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
+mod attestations;
 mod build;
 mod caches;
 mod docker;
@@ -26,6 +27,7 @@ mod frontend_options;
 mod git;
 mod graph_driver;
 mod guide;
+mod loaded;
 mod multi_platform;
 mod nodes;
 mod options;

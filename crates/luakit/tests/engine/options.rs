@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use luakit_testkit::image::Archive;
+use luakit_testkit::relay::Relay;
 
 use crate::workbench::{Workbench, stderr_of, succeeded};
 
@@ -128,6 +129,32 @@ fn images_can_be_looked_up_anew() {
     assert!(told(&bench, &project, &["--pull", "--resolve=never"]).starts_with("3.19"));
 }
 
+/// Of the two images of one name, Docker's own is taken, as `docker build` does; `--pull` asks the registry.
+#[test]
+fn an_image_that_docker_has_goes_before_the_registrys() {
+    let bench = Workbench::new();
+    let name = format!("{}/luakit-test-own:{}", bench.engine.registry(), std::process::id());
+    let make = |what: &str, output: &str| {
+        let script = format!("bk.export(bk.scratch():mkfile('/told', '{what}'))");
+        let project = project(&bench, &script);
+        let output = build(&bench, &project, &["-o", &format!("type=image,name={name}{output}")]);
+        succeeded("luakit build", &output);
+    };
+    make("of the registry", ",push=true");
+    make("of docker", "");
+    let script = format!("bk.export(bk.scratch():copy(bk.image('{name}'), '/told', '/told'))");
+    let project = project(&bench, &script);
+    assert_eq!(told(&bench, &project, &[]), "of docker");
+    assert_eq!(told(&bench, &project, &["--resolve=never"]), "of docker");
+    assert_eq!(told(&bench, &project, &["--pull"]), "of the registry");
+    assert_eq!(
+        told(&bench, &project, &["--pull", "--resolve=never"]),
+        "of the registry"
+    );
+    bench.docker_says(&["image", "rm", "--force", &name]);
+    assert_eq!(told(&bench, &project, &[]), "of the registry");
+}
+
 const POLICED: &str = r#"bk.export(bk.scratch():copy(bk.image("alpine:3.19"), "/etc/alpine-release", "/told"))"#;
 
 #[test]
@@ -173,6 +200,55 @@ fn sources_are_under_a_policy() {
     let wrong = build(&bench, &project, &[&["-t", "x"], policed.as_slice()].concat());
     assert_eq!(wrong.status.code(), Some(2));
     insta::assert_snapshot!(stderr_of(&wrong), @"error[source-policy]: `policy.json` is no source policy: line 1, column 7: unknown field `rule`, expected `version` or `rules`");
+}
+
+/// Docker's engine has none of these (see `docs/outputs.md`): it is said before anything is built.
+#[test]
+fn docker_keeps_no_cache_in_buckets() {
+    let bench = Workbench::new();
+    let project = project(&bench, POLICED);
+    let mut command = bench.luakit(&project);
+    command
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "secret-of-the-bucket");
+    command.args(["build", "-o", "type=cacheonly", "--progress=plain", "--cache-to"]);
+    let output = command.arg("type=s3,bucket=b,region=r").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let socket = bench.engine.docker_socket().display().to_string();
+    insta::assert_snapshot!(stderr_of(&output).replace(&socket, "SOCKET"), @"
+    error[unsupported]: the engine at docker on unix://SOCKET can't do this build
+    note: it doesn't have the cache export `type=s3` of `--cache-to`; `type=inline` it has
+    hint: build on a BuildKit of its own: `docker buildx create --use --bootstrap` makes one
+    ");
+}
+
+/// An engine that doesn't know policies would use any source: it isn't asked to build at all.
+#[test]
+fn an_engine_without_policies_is_not_asked_to_build_under_one() {
+    let bench = Workbench::new();
+    let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
+    let project = project(&bench, POLICED);
+    std::fs::write(project.join("policy.json"), r#"{"rules": []}"#).unwrap();
+    let out = bench.path("out");
+    let build = || {
+        let mut command = bench.luakit(&project);
+        command.env("BUILDKIT_HOST", relay.address());
+        command.args(["build", "--progress=plain", "--source-policy-file=policy.json", "-o"]);
+        command.arg(format!("type=local,dest={}", out.display()));
+        command.output().unwrap()
+    };
+    relay.hide("source.policy");
+    let output = build();
+    assert_eq!(output.status.code(), Some(1));
+    let socket = bench.path("buildkitd.sock").display().to_string();
+    insta::assert_snapshot!(stderr_of(&output).replace(&socket, "SOCKET"), @"
+    error[unsupported]: the engine at unix://SOCKET can't do this build
+    note: it doesn't know source policies, and would use any source: leave `--source-policy-file` and `EXPERIMENTAL_BUILDKIT_SOURCE_POLICY` out
+    hint: build without, or on a newer engine: `luakit engines` lists what there is
+    ");
+    assert!(!out.exists());
+    relay.hide("");
+    succeeded("luakit build", &build());
 }
 
 #[test]

@@ -98,6 +98,7 @@ impl Problems {
         let mut problems = self.0.into_iter();
         let mut first = problems.next()?.in_function(function);
         for other in problems {
+            first.confidential |= other.confidential;
             let hint = other.hint.filter(|hint| first.hint.as_ref() != Some(hint));
             first.notes.push(match hint {
                 Some(hint) => format!("also: {} ({hint})", other.message),

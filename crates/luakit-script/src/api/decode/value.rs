@@ -208,6 +208,7 @@ impl<'a> Decoder<'a> {
             self.problems.push(
                 CallError::new("refused-option", format!("{at} is not accepted"))
                     .about(Subject::OptionName(name))
+                    .confidential()
                     .hint(*instead),
             );
             return None;

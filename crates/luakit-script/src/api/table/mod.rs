@@ -252,7 +252,7 @@ pub enum Type {
     Text,
     /// Any Lua value.
     Any,
-    /// An option that is known and refused; the text says what to do instead.
+    /// An option that would be given a secret, and is refused; the text says what to do instead.
     Refused(&'static str),
 }
 

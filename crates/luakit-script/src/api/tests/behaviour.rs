@@ -382,6 +382,47 @@ fn a_user_in_a_url_is_warned_of_and_not_told() {
 }
 
 #[test]
+fn a_password_in_a_script_is_shown_nowhere() {
+    let calls = [
+        "bk.git('https://me:hunter2@h.example/a.git')",
+        "bk.git('me:hunter2@h.example/a.git')",
+        "bk.git('ftp://me:hunter2@h.example/a.git')",
+        "bk.git('https://me:hunter2@h.example/a b.git')",
+        "bk.git('-me:hunter2@h.example/a b.git')",
+        "bk.git('https://:hunter2/x@h.example/a b.git')",
+        "bk.http('https://me:hunter2@h.example/f')",
+        "bk.http('ftp://me:hunter2@h.example/f')",
+        "bk.http('ftp://me:hunter/hunter2@h.example/f')",
+        "bk.https('http://me:hunter/hunter2@h.example/f')",
+        "bk.https('https://:hunter/hunter2@h.example/f')",
+        "bk.http('https://me:hunter/hunter2@h.example/f g')",
+        "bk.http('https://h.example/f', { chmod = 'x', password = 'hunter2' })",
+        "bk.http('https://h.example/f', { headers = { Authorization = [[Bearer hunter2]] } })",
+    ];
+    for call in calls {
+        let failure = crate::evaluate(input(&format!("local token = 'hunter2' -- hunter2\n{call}")))
+            .err()
+            .unwrap();
+        let told = luakit_diagnostic::render(&failure.diagnostic, luakit_diagnostic::Colour::Plain);
+        assert!(told.contains("build.lua:2"), "{told}");
+        // Whoever is given the diagnostic may show another part of its file.
+        assert!(!format!("{told}{failure:?}").contains("hunter2"), "{told}");
+    }
+    let failure = crate::evaluate(input(&format!("local ok = 1; {}", calls[0])))
+        .err()
+        .unwrap();
+    let told = luakit_diagnostic::render(&failure.diagnostic, luakit_diagnostic::Colour::Plain);
+    insta::assert_snapshot!(told, @"
+    error[bad-value]: argument 1 (url) of bk.git() must hold no password
+     --> build.lua:1:22
+      |
+    1 | local ok = 1; bk.git(************************************)
+      |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: secrets don't belong in a build's definition: give it as a build secret, and name that with `auth_token_secret`
+    ");
+}
+
+#[test]
 fn the_target_platform_is_only_read_when_it_is_looked_at() {
     let reads = |script: &str| run(input(&format!("bk.export(bk.scratch())\n{script}"))).reads_target_platform;
     assert!(reads("local arch = bk.target_platform.arch"));
