@@ -71,6 +71,8 @@ struct Planned {
     export: usize,
     /// What it is for.
     platform: Platform,
+    /// Whether somebody said so: the script, or who asks for the build.
+    asked: bool,
     /// What images without a platform of their own are taken for.
     images: Platform,
 }
@@ -189,6 +191,7 @@ impl Plan {
                     evaluation: at,
                     export,
                     platform,
+                    asked: only.is_some() || candidate.platform.is_some(),
                     images: candidate.images.clone().unwrap_or_else(|| target.clone()),
                 });
             }
@@ -380,7 +383,14 @@ impl Plan {
                 description: export.description.clone(),
                 platform: planned.platform.clone(),
                 definition: marshal::marshal(graph, state, &options),
-                config: image_config::compose(graph, state, &export.config, &planned.images, pins),
+                config: image_config::compose(
+                    graph,
+                    state,
+                    &export.config,
+                    &planned.images,
+                    planned.asked.then_some(&planned.platform),
+                    pins,
+                ),
                 base_config: image_config::base_config(graph, state, &planned.images, pins),
                 annotations: export.config.annotations.clone(),
                 unknown_base: image_config::unknown_base(graph, state, &planned.images, pins),

@@ -81,6 +81,13 @@ impl Pins {
         self.layouts.get(image)?.get(platform).map(Vec::as_slice)
     }
 
+    /// The configs of all images of layouts, by image and then by platform.
+    pub fn layout_configs(&self) -> impl Iterator<Item = (&LayoutImage, &Platform, &[u8])> {
+        self.layouts
+            .iter()
+            .flat_map(|(image, platforms)| platforms.iter().map(move |(p, config)| (image, p, &**config)))
+    }
+
     /// Records the config of an image of a layout; what was there before is returned.
     pub fn insert_layout_config(&mut self, image: LayoutImage, platform: Platform, config: Vec<u8>) -> Option<Vec<u8>> {
         self.layouts.entry(image).or_default().insert(platform, config)

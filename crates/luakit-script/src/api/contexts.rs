@@ -2,12 +2,14 @@
 
 use luakit_diagnostic::{Diagnostic, nearest};
 use luakit_llb::definition::DefinitionError;
+use luakit_llb::image_config::platform_of;
 use luakit_llb::marshal::CONTEXT;
 use luakit_llb::op::{Copy, FileAction, ImageSource, LocalSource};
 use luakit_llb::{Definition, Metadata, Platform, State};
 use mlua::Result;
 
 use super::decode::Call;
+use super::warnings::warn_of_platform;
 use crate::build::Build;
 use crate::context::{NamedContext, NamedContexts, contents};
 use crate::error::CallError;
@@ -97,6 +99,11 @@ pub(super) fn instead_of_image(call: &mut Call<'_>, image: &ImageSource) -> Resu
     let Some((name, context)) = given(call.build, &reference, image.platform.as_ref()) else {
         return Ok(None);
     };
+    if let NamedContext::OciLayout { config, .. } | NamedContext::Input { config, .. } = context
+        && let Some(is_for) = config.as_deref().and_then(platform_of)
+    {
+        warn_of_platform(call, &name, &is_for, image.platform.as_ref());
+    }
     let label = label(&name, context);
     place(call, &name, context, label, Some(image)).map(Some)
 }
