@@ -3,8 +3,6 @@
 //! It ends by returning something, whatever happens: a result, what is wrong with the script, or that it broke down
 //! itself. Stdout is BuildKit's; the user hears through BuildKit alone.
 
-use std::collections::BTreeMap;
-
 use luakit_buildkit::{CacheEntry, FrontendSetting, Gateway, GatewayError, PlatformResult, ResultRef, Stdio};
 use luakit_diagnostic::Diagnostic;
 use luakit_frontend::options::{CacheImport, OptionError, Options};
@@ -91,11 +89,7 @@ async fn answer(
     let returned = match &failure {
         RemoteFailure::Told(diagnostics) => gateway.fail(diagnostics).await,
         RemoteFailure::Host { error, definitions } => match error.build_error() {
-            Some(known) => {
-                gateway
-                    .fail(report::failure(known, definitions, &BTreeMap::new()).diagnostics())
-                    .await
-            }
+            Some(known) => gateway.fail(report::for_docker(known, definitions).diagnostics()).await,
             None => gateway.fail_by(error).await,
         },
         RemoteFailure::UnknownRequest(error) => gateway.fail_unknown(&error.name, &error.to_string()).await,
