@@ -19,6 +19,9 @@ use crate::fetch::{PinError, file_subject, git_subject};
 use crate::resolve::ResolveErrors;
 use crate::targets::{self, Selection, TargetError};
 
+/// The warning that an image's config isn't known.
+pub(crate) const UNRESOLVED_CONFIG: &str = "unresolved-config";
+
 /// What is to be built.
 pub struct Request<'a> {
     /// The script's name in messages and source maps.
@@ -148,7 +151,7 @@ impl Output {
         let message = format!(
             "the image's config lacks what `{image}` for {platform} says: its environment, entrypoint and command"
         );
-        Some(Diagnostic::warning("unresolved-config", message).with_hint(hint))
+        Some(Diagnostic::warning(UNRESOLVED_CONFIG, message).with_hint(hint))
     }
 }
 
@@ -296,6 +299,20 @@ impl Plan {
         needed
     }
 
+    /// The local directories that everything to build needs, by name, and the session that offers each where it isn't
+    /// the build's own.
+    pub(crate) fn locals(&self) -> BTreeMap<&str, Option<&str>> {
+        let mut locals = BTreeMap::new();
+        for (_, evaluation, export) in self.each() {
+            for vertex in evaluation.graph.made_of(export.state).vertices(&evaluation.graph) {
+                if let Op::Source(Source::Local(local)) = &*vertex.op {
+                    locals.insert(local.name.as_str(), local.session.as_deref());
+                }
+            }
+        }
+        locals
+    }
+
     /// The references of everything to build.
     pub fn reached(&self) -> Reached {
         let mut reached = Reached::default();
@@ -331,8 +348,13 @@ impl Plan {
         }
     }
 
+    /// Where a script first names a local directory.
+    pub(crate) fn local_place(&self, name: &str) -> Option<Span> {
+        self.source_place(|source| matches!(source, Source::Local(local) if local.name == name))
+    }
+
     /// Where a script first names an image.
-    fn image_place(&self, reference: &Reference) -> Option<Span> {
+    pub(crate) fn image_place(&self, reference: &Reference) -> Option<Span> {
         self.source_place(|source| matches!(source, Source::Image(image) if image.reference == *reference))
     }
 

@@ -9,11 +9,11 @@ use luakit_script::{Limits, NamedContexts, ScriptError};
 use super::open::{Opened, open};
 use super::printed::Printed;
 use super::source::Sources;
-use super::{RemoteFailure, contexts};
+use super::{RemoteFailure, contexts, demands};
 use crate::host::Host;
 use crate::lock;
 use crate::options::Options;
-use crate::plan::{Output, Plan, PlanError, Request};
+use crate::plan::{Output, Plan, PlanError, Request, UNRESOLVED_CONFIG};
 use crate::solver::{self, References};
 use crate::subrequest::{self, Request as Question};
 use crate::targets::Selection;
@@ -62,8 +62,9 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
     let step = opened.step.clone();
     let mut told = Told {
         host,
-        step: &step,
+        step: &step.digest,
         seen: Vec::new(),
+        remarks: 0,
     };
     let mut contexts = NamedContexts::default();
     contexts.set_main(opened.main.clone());
@@ -72,10 +73,15 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
         asked => asked,
     };
     contexts::add(&mut contexts, &sources, options, platforms).await?;
-    match question {
+    let outcome = match question {
         Some(question) => ask(&job, question, opened, contexts, &mut told).await,
-        None => finish(host, &job, opened, contexts, &mut told).await,
+        None => finish(&sources, &job, opened, contexts, &mut told).await,
+    };
+    if told.remarks > 0 {
+        // What goes wrong with it is no reason to fail the build.
+        let _unseen = sources.show_again(&step.name).await;
     }
+    outcome
 }
 
 /// Answers a question about the script. What is odd about it is part of the answer, or not asked for.
@@ -92,7 +98,10 @@ async fn ask<H: Host>(
     told.printed(printed).await;
     if question == Question::Lint {
         let checked = subrequest::lint(plan.as_ref(), &script, &options.warnings);
-        return Ok(Answer::Told(checked.answer));
+        // Clients from before 2024 show the text and nothing else, and end well whatever it says.
+        let mut answer = checked.answer;
+        answer.text.push_str(&checked.error);
+        return Ok(Answer::Told(answer));
     }
     let plan = plan.map_err(planning_error)?;
     Ok(Answer::Told(match question {
@@ -102,12 +111,13 @@ async fn ask<H: Host>(
 }
 
 async fn finish<H: Host>(
-    host: &H,
+    sources: &Sources<H>,
     job: &Job,
     opened: Opened<H>,
     contexts: NamedContexts,
     told: &mut Told<'_, H>,
 ) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
+    let host = sources.host();
     let options = &job.options;
     let lock = opened.lock.clone();
     told.all(&options.warnings).await;
@@ -120,8 +130,13 @@ async fn finish<H: Host>(
         plan.check_targets(names).map_err(|error| target_error(&error))?;
     }
     plan.label(&options.labels);
+    demands::directories(sources, &plan, options).await?;
     let pins = match lock {
-        Some(file) => lock::parse(file).map_err(|e| RemoteFailure::Told(e.diagnostics()))?,
+        Some(file) => {
+            let pins = lock::parse(Arc::clone(&file)).map_err(|e| RemoteFailure::Told(e.diagnostics()))?;
+            demands::images(host, &plan, &pins, &file).await?;
+            pins
+        }
         None => Pins::new(),
     };
     let settings = crate::plan::MarshalSettings {
@@ -135,7 +150,8 @@ async fn finish<H: Host>(
         solver::Failure::Resolve(errors) => RemoteFailure::Told(plan.unresolved(&errors)),
         solver::Failure::Solve(error) => RemoteFailure::Host { error, definitions },
     })?;
-    told.all(&built.warnings).await;
+    told.all(&built.warnings.into_iter().map(of_layout).collect::<Vec<_>>())
+        .await;
     Ok(Answer::Built(Build {
         outputs: built.outputs,
         multi_platform: options.multi_platform.unwrap_or(false),
@@ -185,6 +201,14 @@ async fn evaluate<H: Host>(
     (plan, printed.into_lines())
 }
 
+/// An image without a config is a layout's here, and docker gives layouts names of its own.
+fn of_layout(warning: Diagnostic) -> Diagnostic {
+    if warning.code != UNRESOLVED_CONFIG {
+        return warning;
+    }
+    warning.with_hint("with docker: `bk.image(\"NAME\")`, given with `--build-context NAME=oci-layout://DIR`")
+}
+
 fn planning_error(error: PlanError) -> Diagnostic {
     match error {
         PlanError::Script(failure) => script_error(failure),
@@ -212,23 +236,29 @@ struct Told<'a, H: Host> {
     /// The step that remarks are made on.
     step: &'a str,
     seen: Vec<Diagnostic>,
+    /// How many there were.
+    remarks: usize,
 }
 
 impl<H: Host> Told<'_, H> {
     async fn all(&mut self, warnings: &[Diagnostic]) {
         for warning in warnings {
             if !self.seen.contains(warning) {
-                self.host.warn(self.step, warning).await;
+                self.tell(warning).await;
                 self.seen.push(warning.clone());
             }
         }
     }
 
     /// An engine passes nothing on for a frontend but remarks.
-    async fn printed(&self, lines: Vec<String>) {
+    async fn printed(&mut self, lines: Vec<String>) {
         for line in lines {
-            let line = format!("print: {line}");
-            self.host.warn(self.step, &Diagnostic::warning("print", line)).await;
+            self.tell(&Diagnostic::warning("print", format!("print: {line}"))).await;
         }
+    }
+
+    async fn tell(&mut self, remark: &Diagnostic) {
+        self.host.warn(self.step, remark).await;
+        self.remarks += 1;
     }
 }

@@ -24,14 +24,22 @@ const LOCK: &str = "luakit.lock";
 pub(super) struct Opened<H: Host> {
     /// The script, by its path in the directory that it comes from.
     pub(super) script: Arc<SourceFile>,
-    /// The digest of the step that loaded it: where remarks are made.
-    pub(super) step: String,
+    /// The step that loaded it: where remarks are made.
+    pub(super) step: Step,
     /// Modules and the context.
     pub(super) loader: RemoteLoader<H>,
     /// The build context.
     pub(super) main: NamedContext,
     /// The lock file beside the script.
     pub(super) lock: Option<Arc<SourceFile>>,
+}
+
+/// A step that is done.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) digest: String,
+    /// What it is called.
+    pub(super) name: String,
 }
 
 /// Finds the script and the context.
@@ -60,14 +68,15 @@ pub(super) async fn open<H: Host>(
     let (tree, step, script_place) = match main.tree() {
         Some((tree, step)) if !place.script_is_local => {
             let place = Place::Result(Arc::clone(tree), dir);
-            (Arc::clone(tree), step.to_owned(), place)
+            (Arc::clone(tree), step.clone(), place)
         }
         _ => {
             let paths = vec![files.script.clone(), files.ignore.clone(), files.lock.clone()];
-            let step = format!("[internal] load build definition from {}", files.script);
-            let loaded = sources.files(&local, paths, &local.name, step).await;
-            let (tree, step) = loaded.map_err(refused::<H>)?;
-            (Arc::new(tree), step, Place::Client(ClientDir { path: dir, ..local }))
+            let name = format!("[internal] load build definition from {}", files.script);
+            let loaded = sources.files(&local, paths, &local.name, name.clone()).await;
+            let (tree, digest) = loaded.map_err(refused::<H>)?;
+            let place = Place::Client(ClientDir { path: dir, ..local });
+            (Arc::new(tree), Step { digest, name }, place)
         }
     };
     let Some(text) = read(&tree, &files.script).await? else {
@@ -81,7 +90,7 @@ pub(super) async fn open<H: Host>(
     let exclude = match (main.tree(), read(&tree, &files.ignore).await?) {
         // What is no directory of the client's is there whole.
         (Some(_), _) => Vec::new(),
-        (None, Some(own)) => ignore::patterns(&own),
+        (None, Some(own)) => ignore::read(&SourceFile::new(files.ignore.as_str(), own))?,
         (None, None) => {
             let dir = client(&place.context_local, "");
             let hint = format!("{}-.dockerignore", dir.name);
@@ -108,8 +117,11 @@ pub(super) async fn ignore_file<H: Host>(
     let name = ".dockerignore".to_owned();
     let loaded = sources.files(dir, vec![name.clone()], hint, step).await;
     let (tree, _) = loaded.map_err(refused::<H>)?;
-    let text = read(&tree, &name).await?;
-    Ok(text.map(|text| ignore::patterns(&text)).unwrap_or_default())
+    Ok(match read(&tree, &name).await? {
+        Some(text) => ignore::read(&SourceFile::new(name, text))
+            .map_err(|wrong| wrong.with_note(format!("of the directory `{}`", dir.name)))?,
+        None => Vec::new(),
+    })
 }
 
 /// Files that are looked at beside each other.
@@ -124,14 +136,14 @@ enum Main<H: Host> {
     /// A directory of the client's.
     Local,
     /// What the engine has whole.
-    Result(NamedContext, Arc<Tree<H>>, String),
+    Result(NamedContext, Arc<Tree<H>>, Step),
     /// A download that is the script itself.
-    Script((NamedContext, Arc<Tree<H>>, String)),
+    Script((NamedContext, Arc<Tree<H>>, Step)),
 }
 
 impl<H: Host> Main<H> {
-    /// What is looked into, and the digest of the step that loaded it.
-    fn tree(&self) -> Option<(&Arc<Tree<H>>, &str)> {
+    /// What is looked into, and the step that loaded it.
+    fn tree(&self) -> Option<(&Arc<Tree<H>>, &Step)> {
         match self {
             Self::Local => None,
             Self::Result(_, tree, step) | Self::Script((_, tree, step)) => Some((tree, step)),
@@ -168,8 +180,9 @@ async fn main_context<H: Host>(
     place: &options::Place,
 ) -> Result<Main<H>, RemoteFailure<H::Error>> {
     let load = async |context: NamedContext| {
-        let (tree, step) = sources.context(&context).await.map_err(refused::<H>)?;
-        Ok::<_, RemoteFailure<H::Error>>((context, Arc::new(tree), step))
+        let (tree, digest) = sources.context(&context).await.map_err(refused::<H>)?;
+        let name = context.told_as_main();
+        Ok::<_, RemoteFailure<H::Error>>((context, Arc::new(tree), Step { digest, name }))
     };
     match &place.context {
         MainContext::Local => match sources

@@ -175,7 +175,8 @@ fn an_image_for_another_platform_is_told_where_it_is_named() {
         lines.collect::<Vec<_>>().join("\n")
     };
     assert_eq!(told(input("arm64")), "");
-    let other = "image-platform: build context `app` is an image for linux/amd64, and was asked for linux/arm64 Some(1)";
+    let other =
+        "image-platform: build context `app` is an image for linux/amd64, and was asked for linux/arm64 Some(1)";
     assert_eq!(told(input("amd64")), other);
     assert_eq!(told(layout), other);
     // As a directory it has no platform.
