@@ -123,13 +123,11 @@ fn build(engine: &Engine, folder: &Path, file: &str, image: &str) -> Taken {
     }
 }
 
-/// The steps of a build by the engine's events, one JSON object a line.
+/// The steps of a build by the engine's events: JSON objects, one after the other.
 fn steps(events: &str) -> Vec<Step> {
     let mut steps: Vec<(String, Step)> = Vec::new();
-    let events = events
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    for event in events {
+    let events = serde_json::Deserializer::from_str(events).into_iter::<Value>();
+    for event in events.map_while(Result::ok) {
         for vertex in event["vertexes"].as_array().into_iter().flatten() {
             let digest = vertex["digest"].as_str().unwrap();
             let at = |name: &str| vertex[name].as_str().map(seconds);
