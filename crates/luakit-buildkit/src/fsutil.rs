@@ -53,7 +53,7 @@ pub enum TransferError {
     Name(String),
     /// A pattern that came with the request.
     #[error(transparent)]
-    Pattern(#[from] crate::patterns::PatternError),
+    Pattern(#[from] luakit_frontend::patterns::PatternError),
     /// The other side broke the protocol.
     #[error("the engine sent {0}")]
     Protocol(String),

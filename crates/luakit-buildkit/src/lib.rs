@@ -20,7 +20,6 @@ mod grpc;
 mod ids;
 pub mod layout;
 mod output_file;
-pub mod patterns;
 pub mod progress;
 mod session;
 pub mod source_policy;

@@ -4,7 +4,12 @@
 //! (<https://github.com/moby/patternmatcher/blob/main/ignorefile/ignorefile.go>). The patterns go into the definition as
 //! they are read, before a script's own `exclude`; matching them is the sender's and the engine's business.
 
+use std::sync::Arc;
+
+use luakit_diagnostic::{Diagnostic, SourceFile, Span};
 use luakit_llb::path;
+
+use crate::patterns::Patterns;
 
 /// The names of a build's ignore files, the one to prefer first: the script's own, beside it, then the context's.
 /// `script` is the script's file name without its directory.
@@ -12,9 +17,20 @@ pub fn candidates(script: &str) -> [String; 2] {
     [format!("{script}.dockerignore"), ".dockerignore".to_owned()]
 }
 
+/// The patterns of an ignore file, each of which must be one: an engine would tell neither the file nor the line.
+pub fn read(file: &Arc<SourceFile>) -> Result<Vec<String>, Diagnostic> {
+    for (number, line) in (1..).zip(file.data.split(|byte| *byte == b'\n')) {
+        if let Err(error) = Patterns::new(patterns(line)) {
+            let span = Span::line(Arc::clone(file), number);
+            return Err(Diagnostic::error("ignore-file", error.to_string()).with_span(span));
+        }
+    }
+    Ok(patterns(&file.data))
+}
+
 /// The patterns of an ignore file, cleaned. Bytes that are not UTF-8 can't match a path that BuildKit can send,
 /// and are replaced.
-pub fn patterns(file: &[u8]) -> Vec<String> {
+fn patterns(file: &[u8]) -> Vec<String> {
     let file = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file);
     let text = String::from_utf8_lossy(file);
     text.split('\n').filter_map(pattern).collect()
@@ -65,6 +81,18 @@ mod tests {
         check(b"/\n.\n..\n../a\n/../a\n//a", &["/", ".", "..", "../a", "a", "a"]);
         check(b"**/x\n\\!literal\na b\n\t\n", &["**/x", "\\!literal", "a b"]);
         check(b"", &[]);
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_told_with_its_line() {
+        let read = |text: &str| read(&SourceFile::new(".dockerignore", text.as_bytes()));
+        assert_eq!(read("a\n!b\n").unwrap(), ["a", "!b"]);
+        let told = |text| read(text).unwrap_err().to_string();
+        assert_eq!(
+            told("*.log\n# [a\n[a\n"),
+            ".dockerignore:3: syntax error in pattern `[a`"
+        );
+        assert_eq!(told("\n!\n[a"), ".dockerignore:2: illegal exclusion pattern: `!`");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A script's exports become planned outputs (`targets`), the images that they reach are resolved (`resolve`) or
 //! taken from the lock file (`lock`), and definitions are marshalled (`plan`) and solved (`solver`). Ignore files
-//! (`ignore`) say what of a context is left out. `options` are what a frontend is asked for, and `subrequest` what may
+//! (`ignore`, `patterns`) say what of a context is left out. `options` are what a frontend is asked for, and `subrequest` what may
 //! be asked besides a build; where an engine runs the frontend (`host`), script and context are read through it
 //! (`remote`). `credentials` and `token` are how registries let us in. What this crate reads of the machine comes in as
 //! parameters: it knows no environment, no terminal, and not which engine builds.
@@ -16,6 +16,7 @@ pub mod host;
 pub mod ignore;
 pub mod lock;
 pub mod options;
+pub mod patterns;
 pub mod plan;
 mod public_url;
 pub mod remote;

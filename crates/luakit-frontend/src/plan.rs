@@ -19,6 +19,9 @@ use crate::fetch::{PinError, file_subject, git_subject};
 use crate::resolve::ResolveErrors;
 use crate::targets::{self, Selection, TargetError};
 
+/// The warning that an image's config isn't known.
+pub(crate) const UNRESOLVED_CONFIG: &str = "unresolved-config";
+
 /// What is to be built.
 pub struct Request<'a> {
     /// The script's name in messages and source maps.
@@ -71,6 +74,8 @@ struct Planned {
     export: usize,
     /// What it is for.
     platform: Platform,
+    /// Whether somebody said so: the script, or who asks for the build.
+    asked: bool,
     /// What images without a platform of their own are taken for.
     images: Platform,
 }
@@ -146,7 +151,7 @@ impl Output {
         let message = format!(
             "the image's config lacks what `{image}` for {platform} says: its environment, entrypoint and command"
         );
-        Some(Diagnostic::warning("unresolved-config", message).with_hint(hint))
+        Some(Diagnostic::warning(UNRESOLVED_CONFIG, message).with_hint(hint))
     }
 }
 
@@ -189,6 +194,7 @@ impl Plan {
                     evaluation: at,
                     export,
                     platform,
+                    asked: only.is_some() || candidate.platform.is_some(),
                     images: candidate.images.clone().unwrap_or_else(|| target.clone()),
                 });
             }
@@ -293,6 +299,20 @@ impl Plan {
         needed
     }
 
+    /// The local directories that everything to build needs, by name, and the session that offers each where it isn't
+    /// the build's own.
+    pub(crate) fn locals(&self) -> BTreeMap<&str, Option<&str>> {
+        let mut locals = BTreeMap::new();
+        for (_, evaluation, export) in self.each() {
+            for vertex in evaluation.graph.made_of(export.state).vertices(&evaluation.graph) {
+                if let Op::Source(Source::Local(local)) = &*vertex.op {
+                    locals.insert(local.name.as_str(), local.session.as_deref());
+                }
+            }
+        }
+        locals
+    }
+
     /// The references of everything to build.
     pub fn reached(&self) -> Reached {
         let mut reached = Reached::default();
@@ -328,8 +348,13 @@ impl Plan {
         }
     }
 
+    /// Where a script first names a local directory.
+    pub(crate) fn local_place(&self, name: &str) -> Option<Span> {
+        self.source_place(|source| matches!(source, Source::Local(local) if local.name == name))
+    }
+
     /// Where a script first names an image.
-    fn image_place(&self, reference: &Reference) -> Option<Span> {
+    pub(crate) fn image_place(&self, reference: &Reference) -> Option<Span> {
         self.source_place(|source| matches!(source, Source::Image(image) if image.reference == *reference))
     }
 
@@ -376,7 +401,14 @@ impl Plan {
                 description: export.description.clone(),
                 platform: planned.platform.clone(),
                 definition: marshal::marshal(graph, state, &options),
-                config: image_config::compose(graph, state, &export.config, &planned.images, pins),
+                config: image_config::compose(
+                    graph,
+                    state,
+                    &export.config,
+                    &planned.images,
+                    planned.asked.then_some(&planned.platform),
+                    pins,
+                ),
                 base_config: image_config::base_config(graph, state, &planned.images, pins),
                 annotations: export.config.annotations.clone(),
                 unknown_base: image_config::unknown_base(graph, state, &planned.images, pins),

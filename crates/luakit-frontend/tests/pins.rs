@@ -412,7 +412,18 @@ fn an_image_of_another_platform_is_told() {
         pins.insert_image(name.parse().unwrap(), platform.parse().unwrap(), image(config));
     }
     pins.insert_image("d".parse().unwrap(), Platform::linux_amd64(), image("{}"));
+    let layout = luakit_llb::LayoutImage {
+        store: "base".to_owned(),
+        reference: "base".to_owned(),
+    };
+    pins.insert_layout_config(layout, "linux/arm64".parse().unwrap(), config.as_bytes().to_vec());
     let warnings = platform_warnings(&pins);
     let lines: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(lines, ["image `b` is for linux/arm/v6, and was asked for linux/arm64"]);
+    assert_eq!(
+        lines,
+        [
+            "image `b` is for linux/arm/v6, and was asked for linux/arm64",
+            "the image of the layout `base` is for linux/arm/v6, and was asked for linux/arm64",
+        ]
+    );
 }

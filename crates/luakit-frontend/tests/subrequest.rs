@@ -341,6 +341,16 @@ fn what_is_wrong() {
     let checked = subrequest::lint(plan.as_ref(), &source(script), &[]);
     assert_eq!((checked.warnings, checked.answer.status), (0, Some(1)));
     assert_eq!(checked.answer.metadata()["result.statuscode"], b"1");
+    insta::assert_snapshot!(checked.error, @r"
+    a state has no `rnu`; did you mean `state:run()`?
+    build.lua:3
+    --------------------
+       1 |     -- Wrong.
+       2 |     local base = bk.image('alpine')
+       3 | >>> bk.export(base:rnu('true'))
+       4 |     
+    --------------------
+    ");
     insta::assert_snapshot!(shown(&checked.answer), @r#"
     {
       "warnings": [],

@@ -51,6 +51,14 @@ impl LayoutImage {
     pub fn digest(&self) -> Option<ImageDigest> {
         self.reference.parse::<Reference>().ok()?.digest().cloned()
     }
+
+    /// What people call it: its reference in short, without the digest.
+    pub fn called(&self) -> String {
+        let called = self.reference.parse::<Reference>().map(|known| known.familiar());
+        let called = called.unwrap_or_else(|_| self.reference.clone());
+        let name = called.split('@').next().unwrap_or_default();
+        name.strip_suffix(":latest").unwrap_or(name).to_owned()
+    }
 }
 
 /// What the sources of a graph were resolved to.
@@ -93,6 +101,13 @@ impl Pins {
     /// The config of an image of a layout. Its digest is in the source itself.
     pub fn layout_config(&self, image: &LayoutImage, platform: &Platform) -> Option<&[u8]> {
         self.layouts.get(image)?.get(platform).map(Vec::as_slice)
+    }
+
+    /// The configs of all images of layouts, by image and then by platform.
+    pub fn layout_configs(&self) -> impl Iterator<Item = (&LayoutImage, &Platform, &[u8])> {
+        self.layouts
+            .iter()
+            .flat_map(|(image, platforms)| platforms.iter().map(move |(p, config)| (image, p, &**config)))
     }
 
     /// Records the config of an image of a layout; what was there before is returned.

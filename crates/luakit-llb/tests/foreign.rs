@@ -105,6 +105,7 @@ fn an_empty_definition_is_scratch() {
         state,
         &ConfigOverlay::default(),
         &Platform::linux_amd64(),
+        None,
         &Pins::new(),
     );
     let config: Value = serde_json::from_slice(&config).unwrap();
@@ -142,7 +143,14 @@ fn what_is_built_on_top_takes_over_the_config() {
         env: vec![("MORE".to_owned(), "1".to_owned())],
         ..ConfigOverlay::default()
     };
-    let config = compose(&script.graph, top, &overlay, &Platform::linux_amd64(), &Pins::new());
+    let config = compose(
+        &script.graph,
+        top,
+        &overlay,
+        &Platform::linux_amd64(),
+        None,
+        &Pins::new(),
+    );
     let config: Value = serde_json::from_slice(&config).unwrap();
     assert_eq!(config["architecture"], "arm64");
     assert_eq!(

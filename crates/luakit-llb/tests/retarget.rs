@@ -22,7 +22,7 @@ fn exported(script: &Script, state: State, target: &str) -> Definition {
         user: Some("nobody".to_owned()),
         ..ConfigOverlay::default()
     };
-    let config = image_config::compose(&script.graph, state, &overlay, &platform(target), &Pins::new());
+    let config = image_config::compose(&script.graph, state, &overlay, &platform(target), None, &Pins::new());
     record.config = String::from_utf8(config).unwrap();
     record.name = Some("app".to_owned());
     definition.set_export(&record);

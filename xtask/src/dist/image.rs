@@ -18,8 +18,16 @@ const ARCHIVE: &str = "frontend.tar";
 /// The time of everything in the image, unless the environment says another.
 const EPOCH: &str = "0";
 
-/// Builds the image of the binaries in `made`; its digest.
-pub(super) fn build(sources: &Path, made: &Path, arches: &[Arch], tags: &[String], push: &[String]) -> Result<String> {
+/// Names that the image gets, in the engine's store and in registries.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    pub(super) tags: &'a [String],
+    pub(super) push: &'a [String],
+}
+
+/// Builds the image of the binaries in `made`; its digest. What the engine remembers of an image of the same files counts
+/// unless it is to be built `anew`.
+pub(super) fn build(sources: &Path, made: &Path, arches: &[Arch], names: &Names<'_>, anew: bool) -> Result<String> {
     let archive = made.join(ARCHIVE);
     let facts = tempfile::NamedTempFile::new()?;
     let luakit = made.join(Arch::of_machine()?.directory()).join("luakit");
@@ -34,7 +42,10 @@ pub(super) fn build(sources: &Path, made: &Path, arches: &[Arch], tags: &[String
         .arg(made)
         .arg("--metadata-file")
         .arg(facts.path());
-    for output in outputs(&archive, tags, push) {
+    if anew {
+        command.arg("--no-cache");
+    }
+    for output in outputs(&archive, names) {
         command.arg("--output").arg(output);
     }
     command.arg(sources.join("dist/frontend.lua"));
@@ -68,12 +79,14 @@ fn list(arches: &[Arch]) -> String {
 }
 
 /// The archive, and an image for each name: of OCI's types too, so that all have one digest.
-fn outputs(archive: &Path, tags: &[String], push: &[String]) -> Vec<String> {
+fn outputs(archive: &Path, names: &Names<'_>) -> Vec<String> {
     let archive = format!("type=oci,dest={}", archive.display());
-    let tagged = tags
+    let tagged = names
+        .tags
         .iter()
         .map(|name| format!("type=image,name={name},oci-mediatypes=true"));
-    let pushed = push
+    let pushed = names
+        .push
         .iter()
         .map(|name| format!("type=registry,name={name},oci-mediatypes=true"));
     std::iter::once(archive).chain(tagged).chain(pushed).collect()

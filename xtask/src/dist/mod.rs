@@ -52,7 +52,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let image = if args.no_image {
         None
     } else {
-        Some(image::build(&root, &made, &arches, &args.tag, &args.push)?)
+        let names = image::Names {
+            tags: &args.tag,
+            push: &args.push,
+        };
+        Some(image::build(&root, &made, &arches, &names, false)?)
     };
     if args.verify {
         verify(&root, &arches, &made, image.as_deref())?;
@@ -96,7 +100,7 @@ fn verify(root: &Path, arches: &[Arch], made: &Path, image: Option<&str>) -> Res
         }
     }
     if let Some(first) = image {
-        let second = image::build(&sources, &again, arches, &[], &[])?;
+        let second = image::build(&sources, &again, arches, &image::Names::default(), true)?;
         if first != second {
             bail!("the image is another one in another folder: {first} and {second}");
         }

@@ -84,12 +84,8 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, offered: &Offered) -> Resu
         }
         Some(pb::op::Op::Exec(exec)) => {
             check_mounts(exec, &vertex, offered)?;
-            let wants = [
-                ("network.host", exec.network == pb::NetMode::Host as i32),
-                ("security.insecure", exec.security == pb::SecurityMode::Insecure as i32),
-            ];
-            for (entitlement, wanted) in wants {
-                if wanted && !offered.entitlements.iter().any(|given| given == entitlement) {
+            for entitlement in wants(exec) {
+                if !offered.entitlements.iter().any(|given| given == entitlement) {
                     return Err(BuildError::NotAllowed {
                         entitlement: entitlement.to_owned(),
                         vertex: vertex(),
@@ -108,6 +104,31 @@ fn check_op(op: &pb::Op, vertex: impl Fn() -> String, offered: &Offered) -> Resu
         _ => {}
     }
     Ok(())
+}
+
+/// What a step needs to be allowed, by BuildKit's names.
+fn wants(exec: &pb::ExecOp) -> impl Iterator<Item = &'static str> {
+    let wants = [
+        ("network.host", exec.network == pb::NetMode::Host as i32),
+        ("security.insecure", exec.security == pb::SecurityMode::Insecure as i32),
+    ];
+    wants.into_iter().filter_map(|(name, wanted)| wanted.then_some(name))
+}
+
+/// What the steps of a definition need to be allowed, each with its step.
+pub(crate) fn privileges(definition: &pb::Definition) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for bytes in &definition.def {
+        if let Ok(pb::Op {
+            op: Some(pb::op::Op::Exec(exec)),
+            ..
+        }) = pb::Op::decode(bytes.as_slice())
+        {
+            let digest = || format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+            found.extend(wants(&exec).map(|name| (name, digest())));
+        }
+    }
+    found
 }
 
 /// A step that can't go on without a secret or an agent needs it to be offered.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::anchor::Anchor;
 use super::{TransferError, follow};
-use crate::patterns::{Matched, Patterns};
+use luakit_frontend::patterns::{Matched, Patterns};
 
 /// What a request asks to be sent.
 #[derive(Debug, Clone, Default)]

@@ -11,7 +11,7 @@ use luakit_llb::path;
 use rustix::fs::{AtFlags, FileType, statat};
 
 use super::anchor::Anchor;
-use crate::patterns::{has_wildcards, match_name};
+use luakit_frontend::patterns::{has_wildcards, match_name};
 
 /// Links followed for one request at most: a tree can hold more ways through its links than there are entries.
 const MOST: usize = 100_000;

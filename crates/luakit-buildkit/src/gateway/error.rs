@@ -131,8 +131,22 @@ pub(crate) fn unknown_capability(name: &str) -> rpc::Status {
     }
 }
 
+/// With a place, if only an empty one: BuildKit's Dockerfile frontend, which calls us, would show the script's first line
+/// for any failure without.
+pub(crate) fn placed(mut status: rpc::Status) -> rpc::Status {
+    if !status.details.iter().any(|detail| detail.type_url.contains(SOURCE)) {
+        status
+            .details
+            .push(json_detail(SOURCE, &serde_json::json!({ "info": {} })));
+    }
+    status
+}
+
+/// A place in a file, as BuildKit's Go has it.
+const SOURCE: &str = "errdefs.Source";
+
 fn source(excerpt: &places::Excerpt) -> Any {
-    json_detail("errdefs.Source", &excerpt.to_json())
+    json_detail(SOURCE, &excerpt.to_json())
 }
 
 /// A detail whose value is JSON of BuildKit's Go struct of that name.
@@ -164,6 +178,16 @@ mod tests {
         let detail = &status.details[0];
         assert_eq!(detail.type_url, "github.com/moby/buildkit/errdefs.Source+json");
         insta::assert_snapshot!(String::from_utf8_lossy(&detail.value), @r#"{"info":{"data":"LS0gb25lCmJrLmltZ2FlKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"character":8,"line":2},"start":{"character":3,"line":2}}]}"#);
+    }
+
+    #[test]
+    fn a_failure_without_a_place_marks_no_line() {
+        let status = placed(told(&[Diagnostic::error("no-export", "nothing to build")]));
+        let [detail] = status.details.as_slice() else {
+            panic!("{:?}", status.details)
+        };
+        assert_eq!(detail.value, br#"{"info":{}}"#);
+        assert_eq!(placed(status.clone()).details.len(), 1, "one is enough");
     }
 
     #[test]

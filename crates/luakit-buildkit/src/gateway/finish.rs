@@ -63,6 +63,7 @@ impl Gateway {
     }
 
     async fn end(&self, result: Option<gateway::Result>, error: Option<rpc::Status>) -> Result<(), GatewayError> {
+        let error = error.map(error::placed);
         Ok(self.finish(ReturnRequest { result, error }).await?)
     }
 }

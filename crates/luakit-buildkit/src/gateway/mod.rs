@@ -40,7 +40,7 @@ pub use error::GatewayError;
 pub(crate) use error::Refusal;
 
 use crate::build::caps;
-use crate::build::check::check_definition;
+use crate::build::check::{check_definition, privileges};
 use crate::build::digests::Digests;
 use crate::entitlements::Device;
 use crate::error::BuildError;
@@ -152,12 +152,13 @@ impl Gateway {
         self.pong.frontend_api_caps.iter().any(|c| c.enabled && c.id == cap)
     }
 
-    async fn solve_one(&self, definition: pb::Definition) -> Result<ResultRef, GatewayError> {
+    async fn solve_one(&self, definition: pb::Definition, evaluate: bool) -> Result<ResultRef, GatewayError> {
         if definition.def.is_empty() {
             return Ok(ResultRef::default());
         }
         let message = SolveRequest {
             cache_imports: self.setting.cache_imports.clone(),
+            evaluate,
             ..solve_request(definition)
         };
         let solved = self.client.clone().solve(self.request(message)).await;
@@ -255,6 +256,12 @@ impl Solver for Gateway {
         for definition in &definitions {
             check_definition(definition, self.setting.offered.as_ref())?;
         }
+        // Who asks for the build says what it may do. What it may not would else be told after the frontend's end, and
+        // without a place in the script.
+        let privileges: Vec<_> = match self.setting.offered {
+            None if self.offers("gateway.solve.evaluate") => definitions.iter().flat_map(privileges).collect(),
+            _ => Vec::new(),
+        };
         *self.setting.digests.lock().unwrap_or_else(PoisonError::into_inner) = Digests::new(&definitions);
         let pong = &self.pong;
         let known = caps::Known::new(&pong.llb_caps);
@@ -264,7 +271,11 @@ impl Solver for Gateway {
             let engine = self.setting.engine.clone();
             return Err(BuildError::Unsupported { engine, missing }.into());
         }
-        try_join_all(definitions.into_iter().map(|definition| self.solve_one(definition))).await
+        let evaluate = !privileges.is_empty();
+        let solved = definitions.into_iter().map(|d| self.solve_one(d, evaluate));
+        try_join_all(solved)
+            .await
+            .map_err(|error| not_allowed(error, privileges))
     }
 }
 
@@ -299,6 +310,21 @@ fn refusal(status: Status) -> GatewayError {
             BuildError::TooLarge(TooLarge { size, limit }).into()
         }
         _ => status.into(),
+    }
+}
+
+/// A build that may not do what some of its steps need; the engine's error names no step.
+fn not_allowed(error: GatewayError, privileges: Vec<(&'static str, String)>) -> GatewayError {
+    let GatewayError(Refusal::Status(status)) = &error else {
+        return error;
+    };
+    let says = |name: &str| status.message().contains(&format!("{name} is not allowed"));
+    match privileges.into_iter().find(|(name, _)| says(name)) {
+        Some((name, vertex)) => {
+            let entitlement = name.to_owned();
+            BuildError::NotAllowed { entitlement, vertex }.into()
+        }
+        None => error,
     }
 }
 

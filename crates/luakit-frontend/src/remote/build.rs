@@ -10,11 +10,11 @@ use luakit_script::{Limits, NamedContexts, ScriptError};
 use super::open::{Opened, open};
 use super::printed::Printed;
 use super::source::Sources;
-use super::{RemoteFailure, contexts};
+use super::{RemoteFailure, contexts, demands};
 use crate::host::Host;
 use crate::lock;
 use crate::options::Options;
-use crate::plan::{Output, Plan, PlanError, Request};
+use crate::plan::{Output, Plan, PlanError, Request, UNRESOLVED_CONFIG};
 use crate::solver::{self, References};
 use crate::subrequest::{self, Request as Question};
 use crate::targets::Selection;
@@ -63,16 +63,22 @@ pub async fn build<H: Host>(host: &H, job: Job) -> Result<Answer<H::Ref>, Remote
     let step = opened.step.clone();
     let mut told = Told {
         host,
-        step: &step,
+        step: &step.digest,
         seen: Vec::new(),
+        remarks: 0,
     };
     let mut contexts = NamedContexts::default();
     contexts.set_main(opened.main.clone());
     opened.loader.know(contexts::add(&mut contexts, host, options).await?);
-    match question {
+    let outcome = match question {
         Some(question) => ask(&job, question, opened, contexts, &mut told).await,
-        None => finish(host, &job, opened, contexts, &mut told).await,
+        None => finish(&sources, &job, opened, contexts, &mut told).await,
+    };
+    if told.remarks > 0 {
+        // What goes wrong with it is no reason to fail the build.
+        let _unseen = sources.show_again(&step.name).await;
     }
+    outcome
 }
 
 /// Answers a question about the script. What is odd about it is part of the answer, or not asked for.
@@ -89,7 +95,10 @@ async fn ask<H: Host>(
     told.printed(printed).await;
     if question == Question::Lint {
         let checked = subrequest::lint(plan.as_ref(), &script, &options.warnings);
-        return Ok(Answer::Told(checked.answer));
+        // Clients from before 2024 show the text and nothing else, and end well whatever it says.
+        let mut answer = checked.answer;
+        answer.text.push_str(&checked.error);
+        return Ok(Answer::Told(answer));
     }
     let plan = plan.map_err(planning_error)?;
     Ok(Answer::Told(match question {
@@ -99,12 +108,13 @@ async fn ask<H: Host>(
 }
 
 async fn finish<H: Host>(
-    host: &H,
+    sources: &Sources<H>,
     job: &Job,
     opened: Opened<H>,
     contexts: NamedContexts,
     told: &mut Told<'_, H>,
 ) -> Result<Answer<H::Ref>, RemoteFailure<H::Error>> {
+    let host = sources.host();
     let options = &job.options;
     let lock = opened.lock.clone();
     told.all(&options.warnings).await;
@@ -120,8 +130,13 @@ async fn finish<H: Host>(
         return Err(wrong.into());
     }
     plan.label(&options.labels);
+    demands::directories(sources, &plan, options).await?;
     let mut pins = match lock {
-        Some(file) => lock::parse(file).map_err(|e| RemoteFailure::Told(e.diagnostics()))?,
+        Some(file) => {
+            let pins = lock::parse(Arc::clone(&file)).map_err(|e| RemoteFailure::Told(e.diagnostics()))?;
+            demands::images(host, &plan, &pins, &file).await?;
+            pins
+        }
         None => Pins::new(),
     };
     contexts::note_layouts(host, options, &plan, &mut pins).await?;
@@ -136,7 +151,8 @@ async fn finish<H: Host>(
         solver::Failure::Resolve(errors) => RemoteFailure::Told(plan.unresolved(&errors)),
         solver::Failure::Solve(error) => RemoteFailure::Host { error, definitions },
     })?;
-    told.all(&built.warnings).await;
+    told.all(&built.warnings.into_iter().map(of_layout).collect::<Vec<_>>())
+        .await;
     Ok(Answer::Built(Build {
         outputs: built.outputs,
         multi_platform: options.multi_platform.unwrap_or(false),
@@ -172,11 +188,13 @@ async fn evaluate<H: Host>(
     let args = job.options.args.clone();
     let target = job.options.target.clone();
     let machine = job.machine.clone();
+    let loader = Arc::new(opened.loader);
+    let asked = Arc::clone(&loader);
     let evaluated = tokio::task::spawn_blocking(move || {
         let request = Request {
             script_name: opened.script.name.clone(),
             script: opened.script.data.to_vec(),
-            loader: Arc::new(opened.loader),
+            loader,
             args,
             contexts,
             limits: Limits::default(),
@@ -191,13 +209,26 @@ async fn evaluate<H: Host>(
         };
         Plan::evaluate(&request)
     });
-    let plan = evaluated.await.unwrap_or_else(|error| match error.try_into_panic() {
+    let mut plan = evaluated.await.unwrap_or_else(|error| match error.try_into_panic() {
         // Whoever waits for the frontend catches it as the frontend's.
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => Err(PlanError::Stopped),
     });
+    if let Err(PlanError::Script(failure)) = &mut plan
+        && let Some(wrong) = asked.wrong_ignore()
+    {
+        failure.diagnostic = Box::new(wrong);
+    }
     let printed = std::mem::take(&mut *printed.lock().unwrap_or_else(PoisonError::into_inner));
     (plan, printed.into_lines())
+}
+
+/// An image without a config is a layout's here, and docker gives layouts names of its own.
+fn of_layout(warning: Diagnostic) -> Diagnostic {
+    if warning.code != UNRESOLVED_CONFIG {
+        return warning;
+    }
+    warning.with_hint("with docker: `bk.image(\"NAME\")`, given with `--build-context NAME=oci-layout://DIR`")
 }
 
 fn planning_error(error: PlanError) -> Diagnostic {
@@ -227,23 +258,29 @@ struct Told<'a, H: Host> {
     /// The step that remarks are made on.
     step: &'a str,
     seen: Vec<Diagnostic>,
+    /// How many there were.
+    remarks: usize,
 }
 
 impl<H: Host> Told<'_, H> {
     async fn all(&mut self, warnings: &[Diagnostic]) {
         for warning in warnings {
             if !self.seen.contains(warning) {
-                self.host.warn(self.step, warning).await;
+                self.tell(warning).await;
                 self.seen.push(warning.clone());
             }
         }
     }
 
     /// An engine passes nothing on for a frontend but remarks.
-    async fn printed(&self, lines: Vec<String>) {
+    async fn printed(&mut self, lines: Vec<String>) {
         for line in lines {
-            let line = format!("print: {line}");
-            self.host.warn(self.step, &Diagnostic::warning("print", line)).await;
+            self.tell(&Diagnostic::warning("print", format!("print: {line}"))).await;
         }
+    }
+
+    async fn tell(&mut self, remark: &Diagnostic) {
+        self.host.warn(self.step, remark).await;
+        self.remarks += 1;
     }
 }

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use luakit_diagnostic::{Diagnostic, SourceFile};
 use luakit_script::{Glob, GlobError, Limit, LoadError, Root, SourceLoader, check_path, outside};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -60,6 +61,8 @@ pub(super) struct RemoteLoader<H: Host> {
     ignores: IgnoreFiles,
     /// The patterns of those that were read.
     ignored: Mutex<HashMap<String, Vec<String>>>,
+    /// What is wrong with one: the script's error says that it can't be read, this where.
+    wrong_ignore: std::sync::Mutex<Option<Diagnostic>>,
     waits: Waits,
 }
 
@@ -114,6 +117,7 @@ impl<H: Host> RemoteLoader<H> {
             answers: Mutex::default(),
             ignores,
             ignored: Mutex::default(),
+            wrong_ignore: std::sync::Mutex::default(),
             waits: Waits::new(WAITING),
         }
     }
@@ -121,6 +125,12 @@ impl<H: Host> RemoteLoader<H> {
     /// Makes further ignore files known.
     pub(super) fn know(&mut self, ignores: IgnoreFiles) {
         self.ignores.extend(ignores);
+    }
+
+    /// What is wrong with an ignore file that the script needed, in its own line.
+    pub(super) fn wrong_ignore(&self) -> Option<Diagnostic> {
+        let mut wrong = self.wrong_ignore.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.take()
     }
 
     /// Waits on the script's thread.
@@ -186,7 +196,19 @@ impl<H: Host> RemoteLoader<H> {
             .await;
         let (tree, _) = loaded.map_err(|e| unreadable(IGNORE, &e))?;
         let text = tree.file("", IGNORE).await.map_err(|error| no_file(IGNORE, error))?;
-        let patterns = text.map(|text| ignore::patterns(&text)).unwrap_or_default();
+        let patterns = match text.map(|text| ignore::read(&SourceFile::new(IGNORE, text))) {
+            Some(Ok(patterns)) => patterns,
+            Some(Err(wrong)) => {
+                let error = LoadError::Unreadable {
+                    path: IGNORE.to_owned(),
+                    reason: wrong.message.clone(),
+                };
+                let wrong = wrong.with_note(format!("of the directory `{}`", file.dir.name));
+                *self.wrong_ignore.lock().unwrap_or_else(PoisonError::into_inner) = Some(wrong);
+                return Err(error);
+            }
+            None => Vec::new(),
+        };
         known.insert(key.to_owned(), patterns.clone());
         Ok(patterns)
     }

@@ -1,12 +1,14 @@
 //! A frontend inside an engine: from a request's options to solved results, with no files but the engine's.
 //!
 //! [`open`] finds the script and the build context, wherever the request says they are; [`contexts`] makes contexts of
-//! its named ones; [`build()`] is the whole way. What a script reads is asked of the engine when it is read, and so are
-//! the ignore files of the directories that it uses ([`loader`]). The engine is a [`Host`]: which one, and how it is spoken to, is not known here.
+//! its named ones; [`demands`] looks for what the script needs besides; [`build()`] is the whole way. What a script
+//! reads is asked of the engine when it is read, and so are the ignore files of the directories that it uses
+//! ([`loader`]). The engine is a [`Host`]: which one, and how it is spoken to, is not known here.
 
 mod archive;
 mod build;
 mod contexts;
+mod demands;
 mod loader;
 mod open;
 mod printed;

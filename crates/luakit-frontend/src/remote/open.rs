@@ -24,14 +24,22 @@ const LOCK: &str = "luakit.lock";
 pub(super) struct Opened<H: Host> {
     /// The script, by its path in the directory that it comes from.
     pub(super) script: Arc<SourceFile>,
-    /// The digest of the step that loaded it: where remarks are made.
-    pub(super) step: String,
+    /// The step that loaded it: where remarks are made.
+    pub(super) step: Step,
     /// Modules and the context.
     pub(super) loader: RemoteLoader<H>,
     /// The build context.
     pub(super) main: NamedContext,
     /// The lock file beside the script.
     pub(super) lock: Option<Arc<SourceFile>>,
+}
+
+/// A step that is done.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) digest: String,
+    /// What it is called.
+    pub(super) name: String,
 }
 
 /// Finds the script and the context.
@@ -65,10 +73,11 @@ pub(super) async fn open<H: Host>(
         (Arc::clone(&tree), step, Place::Result(tree, dir))
     } else {
         let paths = vec![files.script.clone(), files.ignore.clone(), files.lock.clone()];
-        let step = definition_step(&files.script);
-        let loaded = sources.files(&local, paths, &local.name, step).await;
-        let (tree, step) = loaded.map_err(refused::<H>)?;
-        (Arc::new(tree), step, Place::Client(ClientDir { path: dir, ..local }))
+        let name = definition_step(&files.script);
+        let loaded = sources.files(&local, paths, &local.name, name.clone()).await;
+        let (tree, digest) = loaded.map_err(refused::<H>)?;
+        let place = Place::Client(ClientDir { path: dir, ..local });
+        (Arc::new(tree), Step { digest, name }, place)
     };
     let Some(text) = read(&tree, &files.script).await? else {
         return Err(no_script(&files.script).into());
@@ -82,7 +91,7 @@ pub(super) async fn open<H: Host>(
     let exclude = match (main.tree(), read(&tree, &files.ignore).await?) {
         // What is no directory of the client's is there whole.
         (Some(_), _) => Excludes::Known(Vec::new()),
-        (None, Some(own)) => Excludes::Known(ignore::patterns(&own)),
+        (None, Some(own)) => Excludes::Known(ignore::read(&SourceFile::new(files.ignore.as_str(), own))?),
         (None, None) => {
             let dir = client(&place.context_local, "");
             let file = IgnoreFile {
@@ -114,8 +123,8 @@ struct Files {
 /// The build context and the script as they are found.
 struct Found<H: Host> {
     main: Main<H>,
-    /// What the script is in, and the digest of the step that loaded it, unless it is with the client.
-    script: Option<(Arc<Tree<H>>, String)>,
+    /// What the script is in, and the step that loaded it, unless it is with the client.
+    script: Option<(Arc<Tree<H>>, Step)>,
     /// Whether the context is a download that is the script itself.
     is_script: bool,
 }
@@ -166,9 +175,10 @@ impl<H: Host> Main<H> {
 /// scripts holds the script, and the one called as the context is the context. What of them isn't there is with the
 /// client, as is the script wherever the request says so.
 async fn find<H: Host>(sources: &Sources<H>, place: &options::Place) -> Result<Found<H>, RemoteFailure<H::Error>> {
-    let load = async |context: NamedContext, step: String| {
-        let (tree, step) = sources.context(&context, step).await.map_err(refused::<H>)?;
-        Ok::<_, RemoteFailure<H::Error>>((context, Arc::new(tree), step))
+    let load = async |context: NamedContext, name: String| {
+        let loaded = sources.context(&context, name.clone()).await;
+        let (tree, digest) = loaded.map_err(refused::<H>)?;
+        Ok::<_, RemoteFailure<H::Error>>((context, Arc::new(tree), Step { digest, name }))
     };
     let remote = async |context: NamedContext, is_script: bool| {
         let step = context.told_as_main();

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use luakit_llb::graph::ProgressGroup;
 use luakit_llb::marshal::{NoCache, Options, marshal, op_digest};
-use luakit_llb::op::{LocalSource, ResolveMode};
+use luakit_llb::op::{FileAction, LocalSource, Mkfile, ResolveMode};
 use luakit_llb::path::join;
 use luakit_llb::{Definition, Graph, Metadata, Pins, Platform, State};
 use luakit_script::NamedContext;
@@ -109,8 +110,34 @@ impl<H: Host> Sources<H> {
         self.solve(graph, state, step).await
     }
 
+    /// Gives a step of that name something new to show: clients from before 2024 look at the remarks on a step only when
+    /// there is, and those on a script come when it has long been loaded.
+    pub(super) async fn show_again(&self, step: &str) -> Result<(), H::Error> {
+        let mut graph = Graph::new();
+        let at = graph.intern_stack(&[]);
+        let scratch = graph.scratch();
+        let file = Mkfile {
+            path: "/shown".to_owned(),
+            // Builds at the same time share steps, and a shared one is shown by the name that one of them gives it.
+            data: self.unique.as_bytes().to_vec(),
+            mode: 0o644,
+            make_parents: false,
+            owner: None,
+            created: None,
+        };
+        let state = graph.file(scratch, vec![FileAction::Mkfile(file)], at);
+        let (tree, _) = self.solve(graph, state, step.to_owned()).await?;
+        tree.entries("/").await.map(|_| ())
+    }
+
     async fn solve(&self, mut graph: Graph, state: State, step: String) -> Result<(Tree<H>, String), H::Error> {
         let label = Metadata {
+            // Steps of one name are one to whoever looks on.
+            progress_group: Some(ProgressGroup {
+                id: format!("{}: {step}", self.unique),
+                name: step.clone(),
+                weak: false,
+            }),
             description: Some(step),
             ..Metadata::default()
         };

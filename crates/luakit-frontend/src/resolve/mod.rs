@@ -19,6 +19,7 @@ use std::future::Future;
 
 use futures_util::{StreamExt as _, stream};
 use luakit_diagnostic::Diagnostic;
+use luakit_llb::image_config::platform_of;
 use luakit_llb::op::ResolveMode;
 use luakit_llb::{Pins, Platform, Reached, Reference, ResolvedImage};
 
@@ -159,18 +160,19 @@ pub async fn complete(
 /// Images whose config is for another operating system or architecture than they were asked for. An image without an
 /// index is taken all the same, by us as by BuildKit; where that was no wish, runs fail in ways that are hard to read.
 pub fn platform_warnings(pins: &Pins) -> Vec<Diagnostic> {
-    let warning = |(reference, platform, image): (&Reference, &Platform, &ResolvedImage)| {
-        let is_for = read_config(&image.config).ok()?.normal()?;
+    let warning = |what: String, platform: &Platform, config: &[u8]| {
+        let is_for = platform_of(config)?;
         let same = (is_for.os(), is_for.arch()) == (platform.os(), platform.arch());
-        let message = || {
-            format!(
-                "image `{}` is for {is_for}, and was asked for {platform}",
-                reference.familiar()
-            )
-        };
+        let message = || format!("{what} is for {is_for}, and was asked for {platform}");
         (!same).then(|| Diagnostic::warning("image-platform", message()))
     };
-    pins.images().filter_map(warning).collect()
+    let images = pins.images().filter_map(|(reference, platform, image)| {
+        warning(format!("image `{}`", reference.familiar()), platform, &image.config)
+    });
+    let layouts = pins.layout_configs().filter_map(|(image, platform, config)| {
+        warning(format!("image `{}` of a layout", image.called()), platform, config)
+    });
+    images.chain(layouts).collect()
 }
 
 /// A reference by the digest that it is locked to, for whatever platform. `None` when it names one itself.

@@ -49,6 +49,8 @@ pub struct Checked {
     pub answer: Answer,
     /// How many warnings there are.
     pub warnings: usize,
+    /// What the text leaves out, as it does with BuildKit: that the script can't be built, and why. Empty if it can.
+    pub error: String,
 }
 
 /// What is wrong or odd about a script. `plan` is what came of evaluating it, `script` its text, and `more` what is odd
@@ -66,6 +68,15 @@ pub fn lint(plan: Result<&Plan, &PlanError>, script: &Arc<SourceFile>, more: &[D
         let _infallible = write!(text, "\nWARNING: {}\n{}\n", warning.rule_name, warning.detail);
         excerpt(&mut text, &warning.location, &sources);
     }
+    let mut error_text = String::new();
+    if let Some(error) = &error {
+        if !warnings.is_empty() {
+            error_text.push('\n');
+        }
+        error_text.push_str(&error.message);
+        error_text.push('\n');
+        excerpt(&mut error_text, &error.location, &sources);
+    }
     let count = warnings.len();
     let status = u8::from(count > 0 || error.is_some());
     let results = Results {
@@ -80,6 +91,7 @@ pub fn lint(plan: Result<&Plan, &PlanError>, script: &Arc<SourceFile>, more: &[D
     Checked {
         answer,
         warnings: count,
+        error: error_text,
     }
 }
 
@@ -108,6 +120,7 @@ fn about(code: &str) -> &'static str {
     match code {
         "unread-argument" => "Build arguments that are given should be read by the script",
         "unused-context" => "Named contexts that are given should be used by the script",
+        "image-platform" => "Images should be for the platform that they are used on",
         "ignored-flags" | "ignored-argument" => "Options that mean nothing to a script should be left out",
         _ => "Something about the script or its build is odd",
     }

@@ -20,8 +20,16 @@ const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 type Object = Map<String, Value>;
 
 /// The image config of an export, as JSON with sorted keys. `target` is the platform that the definition is
-/// marshalled for; an image whose config is not known counts as empty.
-pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Platform, pins: &Pins) -> Vec<u8> {
+/// marshalled for; an image whose config is not known counts as empty. What the export is `asked` for, where anyone asks,
+/// is what the config says, though the base may be for something else: as the Dockerfile frontend has it.
+pub fn compose(
+    graph: &Graph,
+    state: State,
+    overlay: &ConfigOverlay,
+    target: &Platform,
+    asked: Option<&Platform>,
+    pins: &Pins,
+) -> Vec<u8> {
     let (beginning, changes) = lineage(graph, state);
     let platform = beginning.image_platform(graph).unwrap_or(target);
     let base = beginning.config(graph, platform, pins).and_then(object);
@@ -32,6 +40,9 @@ pub fn compose(graph: &Graph, state: State, overlay: &ConfigOverlay, target: &Pl
     config.remove("OnBuild");
     for change in changes {
         apply_change(&mut root, &mut config, change);
+    }
+    if let Some(asked) = asked {
+        insist(&mut root, asked);
     }
     apply_overlay(&mut root, &mut config, overlay);
     ensure_path(&root, &mut config);
@@ -155,6 +166,17 @@ fn name_platform(root: &mut Object, asked: &Platform) {
     };
     let is_asked = (own.os(), own.arch()) == (asked.os(), asked.arch()) && !asked.variant().is_empty();
     set_platform(root, if is_asked { asked } else { &own });
+}
+
+/// Writes the platform that was asked for. What else a base for another one says of its own goes with it.
+fn insist(root: &mut Object, asked: &Platform) {
+    let part = |key: &str| root.get(key).and_then(Value::as_str).unwrap_or_default();
+    if (part("os"), part("architecture")) == (asked.os(), asked.arch()) {
+        return;
+    }
+    set_platform(root, asked);
+    root.remove("os.version");
+    root.remove("os.features");
 }
 
 /// A composed config for another target, where it is the target that decides its platform. What is no config, or says a
@@ -359,13 +381,14 @@ mod tests {
         "rootfs":{"type":"layers","diff_ids":["sha256:aa"]},"history":[{"created_by":"x"}]}"#;
 
     fn check(change: impl FnOnce(&mut Graph, State) -> State, overlay: &ConfigOverlay) -> String {
-        let root = composed(BASE, &Platform::linux_amd64(), change, overlay);
+        let root = composed(BASE, &Platform::linux_amd64(), None, change, overlay);
         format!("{root:#}")
     }
 
     fn composed(
         base: &str,
         target: &Platform,
+        asked: Option<&Platform>,
         change: impl FnOnce(&mut Graph, State) -> State,
         overlay: &ConfigOverlay,
     ) -> Value {
@@ -394,7 +417,7 @@ mod tests {
             at,
         );
         let state = change(&mut graph, image);
-        let bytes = compose(&graph, state, overlay, target, &pins);
+        let bytes = compose(&graph, state, overlay, target, asked, &pins);
         serde_json::from_slice(&bytes).unwrap()
     }
 
@@ -402,7 +425,7 @@ mod tests {
     fn a_platform_is_named_as_it_was_asked_for() {
         let named = |base: &str, target: &str| {
             let target = target.parse().unwrap();
-            let root = composed(base, &target, |_, s| s, &ConfigOverlay::default());
+            let root = composed(base, &target, None, |_, s| s, &ConfigOverlay::default());
             format!("{} {} {}", root["os"], root["architecture"], root["variant"])
         };
         let v8 = r#"{"os":"linux","architecture":"arm64","variant":"v8"}"#;
@@ -411,6 +434,31 @@ mod tests {
         assert_eq!(named(arm, "linux/arm/v6"), r#""linux" "arm" "v6""#);
         let other = r#"{"os":"linux","architecture":"x86_64"}"#;
         assert_eq!(named(other, "linux/arm/v7"), r#""linux" "amd64" null"#);
+    }
+
+    #[test]
+    fn what_was_asked_for_counts_rather_than_the_bases_platform() {
+        let named = |base: &str, asked: &str| {
+            let asked: Platform = asked.parse().unwrap();
+            let root = composed(base, &asked, Some(&asked), |_, s| s, &ConfigOverlay::default());
+            let parts = ["os", "architecture", "variant", "os.version"].map(|key| root[key].to_string());
+            parts.join(" ")
+        };
+        let amd64 = r#"{"os":"linux","architecture":"amd64","variant":"v2","os.version":"1"}"#;
+        assert_eq!(named(amd64, "linux/arm/v7"), r#""linux" "arm" "v7" null"#);
+        assert_eq!(named(amd64, "linux/arm64"), r#""linux" "arm64" null null"#);
+        assert_eq!(named(amd64, "linux/amd64"), r#""linux" "amd64" "v2" "1""#);
+    }
+
+    #[test]
+    fn the_scripts_own_words_count_most() {
+        let overlay = ConfigOverlay {
+            arch: Some("s390x".to_owned()),
+            ..ConfigOverlay::default()
+        };
+        let arm: Platform = "linux/arm64".parse().unwrap();
+        let root = composed(BASE, &arm, Some(&arm), |_, s| s, &overlay);
+        assert_eq!(root["architecture"], "s390x");
     }
 
     #[test]

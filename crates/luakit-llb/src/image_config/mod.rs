@@ -12,6 +12,14 @@ pub(crate) use base::BaseConfig;
 pub(crate) use compose::retarget;
 pub use compose::{UnknownBase, base_config, compose, unknown_base};
 
+use crate::platform::Platform;
+
+/// The platform that an image's config says it is for.
+pub fn platform_of(config: &[u8]) -> Option<Platform> {
+    let config = BaseConfig::read(config);
+    Platform::of_config(&config.os, &config.architecture, &config.variant)
+}
+
 /// What `bk.export` says of an image's config. `None` and empty leave what the state has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigOverlay {

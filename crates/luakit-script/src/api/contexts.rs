@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use luakit_diagnostic::{Diagnostic, nearest};
 use luakit_llb::definition::DefinitionError;
+use luakit_llb::image_config::platform_of;
 use luakit_llb::marshal::CONTEXT;
 use luakit_llb::op::{Copy, FileAction, ImageSource, LocalSource};
 use luakit_llb::{Definition, Metadata, Platform, State};
@@ -11,6 +12,7 @@ use mlua::Result;
 
 use super::decode::Call;
 use super::inputs::failed;
+use super::warnings::warn_of_platform;
 use crate::build::Build;
 use crate::context::{Excludes, NamedContext, NamedContexts, contents};
 use crate::error::CallError;
@@ -100,6 +102,11 @@ pub(super) fn instead_of_image(call: &mut Call<'_>, image: &ImageSource) -> Resu
     let Some((name, context)) = given(call.build, &reference, image.platform.as_ref()) else {
         return Ok(None);
     };
+    if let NamedContext::Input { config, .. } = context
+        && let Some(is_for) = config.as_deref().and_then(platform_of)
+    {
+        warn_of_platform(call, &name, &is_for, image.platform.as_ref());
+    }
     let label = label(&name, context);
     place(call, &name, context, label, Some(image)).map(Some)
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
-use luakit_llb::{StackId, State};
+use luakit_llb::{Platform, StackId, State};
 
 use super::decode::Call;
 use crate::build::Build;
@@ -78,6 +78,17 @@ pub(super) fn warn_of_dot(call: &Call<'_>, src: &str, dest: &str) {
     let message = "a file that is copied to `.` takes the place of the working directory, unless that is there already";
     let warning = Diagnostic::warning("copy-to-dot", message).with_hint("write `\"./\"`: into the directory");
     warn(call.build, call.at(), warning);
+}
+
+/// Warns of an image that takes another's place, and is for another platform than that: runs on it fail in ways that are
+/// hard to read, and what is copied into it runs nowhere.
+pub(super) fn warn_of_platform(call: &Call<'_>, context: &str, is_for: &Platform, asked: Option<&Platform>) {
+    let asked = asked.unwrap_or(&call.build.input.target_platform);
+    if (is_for.os(), is_for.arch()) == (asked.os(), asked.arch()) {
+        return;
+    }
+    let message = format!("build context `{context}` is an image for {is_for}, and was asked for {asked}");
+    warn(call.build, call.at(), Diagnostic::warning("image-platform", message));
 }
 
 /// Warns of variables in values that Dockerfiles would put in: here they stay.

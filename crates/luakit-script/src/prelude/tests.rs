@@ -107,7 +107,7 @@ fn described(expression: &str) -> String {
         }
         digests.push(format!("sha256:{}", hex::encode(Sha256::digest(bytes))));
     }
-    let config = image_config::compose(&evaluation.graph, export.state, &export.config, &platform, &pins);
+    let config = image_config::compose(&evaluation.graph, export.state, &export.config, &platform, None, &pins);
     let config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
     let _ = write!(out, "config: {}", config["config"]);
     out

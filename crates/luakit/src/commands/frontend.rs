@@ -3,8 +3,6 @@
 //! It ends by returning something, whatever happens: a result, what is wrong with the script, or that it broke down
 //! itself. Stdout is BuildKit's; the user hears through BuildKit alone.
 
-use std::collections::BTreeMap;
-
 use luakit_buildkit::{CacheEntry, FrontendSetting, Gateway, GatewayError, PlatformResult, ResultRef, Stdio};
 use luakit_diagnostic::Diagnostic;
 use luakit_frontend::options::{CacheImport, Options};
@@ -93,12 +91,8 @@ async fn answer(
         RemoteFailure::Told(diagnostics) => gateway.fail(diagnostics).await,
         RemoteFailure::Host { error, definitions } => match error.build_error() {
             Some(known) => {
-                gateway
-                    .fail_for(
-                        error,
-                        report::failure(known, definitions, &BTreeMap::new()).diagnostics(),
-                    )
-                    .await
+                let told = report::for_docker(known, definitions);
+                gateway.fail_for(error, told.diagnostics()).await
             }
             None => gateway.fail_by(error).await,
         },

@@ -7,8 +7,8 @@
 use std::path::Path;
 
 use luakit_buildkit::StepFailure;
-use luakit_buildkit::patterns::{Patterns, has_wildcards};
 use luakit_diagnostic::nearest;
+use luakit_frontend::patterns::{Patterns, has_wildcards};
 use luakit_llb::definition::{FileDeed, Origin};
 use luakit_llb::marshal::CONTEXT;
 use luakit_llb::{Definition, Reference};

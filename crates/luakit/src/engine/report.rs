@@ -82,6 +82,21 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition], locals: &L
     Failure::new(Kind::Build, diagnostic)
 }
 
+/// The same where docker asks for the build: of what it can do about it.
+pub(crate) fn for_docker(error: &BuildError, definitions: &[Definition]) -> Failure {
+    let failure = failure(error, definitions, &Locals::new());
+    match error {
+        BuildError::NotAllowed { entitlement, .. } => failure.hint(format!(
+            "if it may: `docker buildx build --allow {entitlement}`, on a builder whose BuildKit allows it, too: \
+             `docker buildx create --buildkitd-flags '--allow-insecure-entitlement {entitlement}'`"
+        )),
+        BuildError::Unsupported { missing, .. } if missing.iter().all(|cap| lacking::instead(cap).is_none()) => {
+            failure.hint("a newer BuildKit can: `docker buildx ls` says which one each builder has")
+        }
+        _ => failure,
+    }
+}
+
 /// What the engine can't do: in the script's words, at its first place, and with what does instead.
 fn unsupported(engine: &str, missing: &[MissingCap], definitions: &[Definition]) -> Diagnostic {
     let names: Vec<String> = missing.iter().map(lacking::named).collect();

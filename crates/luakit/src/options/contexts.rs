@@ -147,7 +147,7 @@ fn ignore_file(name: &str, dir: &Path) -> Result<Vec<String>, Failure> {
     }
     let path = dir.join(".dockerignore");
     match std::fs::read(&path) {
-        Ok(text) => ignore_patterns(&path, &text),
+        Ok(text) => ignore_patterns(&path, text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(e) => Err(wrong(&path, &reason(&e))),
     }

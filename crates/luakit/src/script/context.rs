@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use luakit_buildkit::patterns::Patterns;
-use luakit_diagnostic::{Diagnostic, SourceFile, Span};
+use luakit_diagnostic::SourceFile;
 use luakit_frontend::ignore;
 use luakit_llb::marshal::CONTEXT;
 use sha2::{Digest as _, Sha256};
@@ -57,7 +56,7 @@ impl ScriptArgs {
         let [own, contexts] = ignore::candidates(&script);
         for path in [self.script_dir().join(own), self.context().join(contexts)] {
             match std::fs::read(&path) {
-                Ok(text) => return ignore_patterns(&path, &text),
+                Ok(text) => return ignore_patterns(&path, text),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
                 Err(e) => {
                     return Err(Failure::usage(format!(
@@ -72,16 +71,10 @@ impl ScriptArgs {
     }
 }
 
-/// The patterns of an ignore file, each of which must be one: the engine would tell neither the file nor the line.
-pub(crate) fn ignore_patterns(path: &Path, text: &[u8]) -> Result<Vec<String>, Failure> {
-    for (number, line) in (1..).zip(text.split(|byte| *byte == b'\n')) {
-        if let Err(error) = Patterns::new(ignore::patterns(line)) {
-            let file = SourceFile::new(path.display().to_string(), text);
-            let diagnostic = Diagnostic::error("ignore-file", error.to_string()).with_span(Span::line(file, number));
-            return Err(Failure::new(Kind::Usage, diagnostic));
-        }
-    }
-    Ok(ignore::patterns(text))
+/// The patterns of an ignore file.
+pub(crate) fn ignore_patterns(path: &Path, text: Vec<u8>) -> Result<Vec<String>, Failure> {
+    let file = SourceFile::new(path.display().to_string(), text);
+    ignore::read(&file).map_err(|wrong| Failure::new(Kind::Usage, wrong))
 }
 
 /// What tells these directories from others of the same names on an engine. The context alone has the same as in a

@@ -57,6 +57,17 @@ impl Docker {
         command.args(args).arg(".").output().unwrap()
     }
 
+    /// `docker buildx bake ARGS` in a folder.
+    pub(crate) fn bake(&self, folder: &Path, args: &[&str]) -> Output {
+        let mut command = Command::new(&self.bench.engine.facts().docker_cli);
+        self.bench.prepare(&mut command, folder);
+        command
+            .args(["buildx", "bake", "--progress=plain"])
+            .args(args)
+            .output()
+            .unwrap()
+    }
+
     /// What docker says of a build that succeeds.
     pub(crate) fn says(&self, folder: &Path, args: &[&str]) -> String {
         let output = self.build(folder, args);
@@ -75,7 +86,7 @@ impl Docker {
 }
 
 /// What docker prints of an error: the excerpt, and the message.
-fn told(output: &Output) -> String {
+pub(crate) fn told(output: &Output) -> String {
     assert!(!output.status.success(), "the build should fail");
     let said = stderr_of(output);
     let lines: Vec<&str> = said.lines().collect();

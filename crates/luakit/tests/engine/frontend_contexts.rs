@@ -3,11 +3,12 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
+use luakit_testkit::image::Archive;
 use luakit_testkit::registry::Registry;
 
 use crate::frontend::Docker;
 use crate::git::Server;
-use crate::workbench::{feed, succeeded};
+use crate::workbench::{feed, platform_of, stderr_of, succeeded};
 
 /// What a context's `a.txt` says, found by a script that reads it, and copied from the context.
 const SCRIPT: &str = r#"
@@ -104,6 +105,92 @@ fn a_context_that_no_script_uses_is_not_loaded() {
     );
 }
 
+/// An image for one platform, in the place of one for another: the result is for what was asked for, as a Dockerfile's.
+#[test]
+fn an_image_for_another_platform_is_told_and_does_not_count() {
+    let docker = Docker::new();
+    let files = [("Dockerfile", "FROM base\n"), ("base.Dockerfile", "FROM alpine:3.19\n")];
+    let project = docker.project("bk.export(bk.image(\"base\"))", &files);
+    let archive = docker.bench.path("layout.tar");
+    let spec = format!("type=oci,dest={}", archive.display());
+    docker.says(
+        &project,
+        &[
+            "-f",
+            "base.Dockerfile",
+            "-t",
+            "example.com/base:latest",
+            "--platform=linux/amd64",
+            "--provenance=false",
+            "-o",
+            &spec,
+        ],
+    );
+    let layout = docker.bench.path("layout");
+    fs::create_dir(&layout).unwrap();
+    let unpacked = Command::new("tar")
+        .arg("-xf")
+        .arg(&archive)
+        .arg("-C")
+        .arg(&layout)
+        .output();
+    succeeded("tar", &unpacked.unwrap());
+    let context = format!("--build-context=base=oci-layout://{}", layout.display());
+    let result = docker.bench.path("result.tar");
+    let spec = format!("type=oci,dest={}", result.display());
+    let args = [
+        "--platform=linux/amd64,linux/arm64",
+        &context,
+        "--provenance=false",
+        "-o",
+        &spec,
+    ];
+    let platforms = || {
+        let archive = Archive::open(&result).unwrap();
+        let images = archive.images().unwrap();
+        let told = images.iter().map(|image| {
+            format!(
+                "{} {}",
+                platform_of(&image.descriptor["platform"]),
+                platform_of(&image.config)
+            )
+        });
+        told.collect::<Vec<_>>().join(", ")
+    };
+    let both = "linux/amd64 linux/amd64, linux/arm64 linux/arm64";
+    let remark = "build context `base` is an image for linux/amd64, and was asked for linux/arm64";
+    let said = docker.says(&project, &args);
+    assert!(said.contains(&format!("{remark} (build.lua:2)")), "{said}");
+    assert_eq!(platforms(), both);
+    docker.says(&project, &[&args[..], &["-f", "Dockerfile"]].concat());
+    assert_eq!(platforms(), both, "of a Dockerfile");
+    let output = docker
+        .bench
+        .luakit(&project)
+        .args(["build", "build.lua"])
+        .args(args)
+        .output()
+        .unwrap();
+    succeeded("luakit build", &output);
+    let said = stderr_of(&output);
+    assert!(
+        said.contains("the image of the layout `base` is for linux/amd64, and was asked for linux/arm64"),
+        "{said}"
+    );
+    assert_eq!(platforms(), both, "of the command line");
+
+    // A linked target has a platform of its own, too.
+    let bake = format!(
+        "target \"base\" {{\n  dockerfile = \"base.Dockerfile\"\n  platforms = [\"linux/amd64\"]\n}}\ntarget \"app\" {{\n  dockerfile = \"build.lua\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n  contexts = {{ base = \"target:base\" }}\n  output = [\"{spec}\"]\n}}\n",
+    );
+    fs::write(project.join("docker-bake.hcl"), bake).unwrap();
+    let output = docker.bake(&project, &["--provenance=false", "app"]);
+    succeeded("docker buildx bake app", &output);
+    assert_eq!(platforms(), both, "of a bake");
+    let said = stderr_of(&output);
+    assert!(said.contains(remark), "{said}");
+}
+
 #[test]
 fn a_repository_is_script_and_context() {
     let docker = Docker::new();
@@ -133,7 +220,8 @@ fn a_repository_is_script_and_context() {
 #[test]
 fn an_archive_on_stdin_is_script_and_context() {
     let docker = Docker::new();
-    let project = docker.project(SCRIPT, &[("a.txt", "archived\n")]);
+    // An archive is taken as it is, here as with a Dockerfile.
+    let project = docker.project(SCRIPT, &[("a.txt", "archived\n"), (".dockerignore", "a.txt\n")]);
     for flag in ["-cf", "-czf"] {
         let archive = Command::new("tar")
             .args(["-C"])
@@ -176,13 +264,7 @@ fn a_target_of_the_same_bake_is_a_context() {
         dest.display()
     );
     fs::write(project.join("docker-bake.hcl"), bake).unwrap();
-    let mut command = Command::new(&docker.bench.engine.facts().docker_cli);
-    docker.bench.prepare(&mut command, &project);
-    let output = command
-        .args(["buildx", "bake", "--progress=plain", "app"])
-        .output()
-        .unwrap();
-    succeeded("docker buildx bake app", &output);
+    succeeded("docker buildx bake app", &docker.bake(&project, &["app"]));
     assert_eq!(fs::read_to_string(dest.join("said")).unwrap(), "by-the-base\n");
 }
 

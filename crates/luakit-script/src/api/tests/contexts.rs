@@ -146,9 +146,35 @@ fn an_input_is_taken_once_and_hands_on_its_config() {
         evaluation.exports[0].state,
         &ConfigOverlay::default(),
         &Platform::linux_amd64(),
+        None,
         &Pins::new(),
     );
     assert!(String::from_utf8(config).unwrap().contains("FROM=the input"));
+}
+
+#[test]
+fn an_image_for_another_platform_is_told_where_it_is_named() {
+    let config = |arch: &str| format!(r#"{{"architecture":"{arch}","os":"linux"}}"#).into_bytes();
+    let input = |arch: &str| NamedContext::Input {
+        definition: definition(),
+        config: Some(config(arch)),
+    };
+    let script = "local app = bk.image(\"app\")\nbk.export(app)";
+    let told = |context| {
+        let evaluation = with(&[("app", context)], script);
+        let lines = evaluation.warnings.iter().map(|warning| {
+            let line = warning.span.as_ref().map(|span| span.line);
+            format!("{}: {} {line:?}", warning.code, warning.message)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(told(input("arm64")), "");
+    let other =
+        "image-platform: build context `app` is an image for linux/amd64, and was asked for linux/arm64 Some(1)";
+    assert_eq!(told(input("amd64")), other);
+    // As a directory it has no platform.
+    let directory = with(&[("app", input("amd64"))], "bk.export(bk.local_(\"app\"))");
+    assert!(directory.warnings.is_empty());
 }
 
 #[test]
@@ -208,6 +234,7 @@ fn a_target_of_the_script_takes_a_names_place() {
         evaluation.exports[1].state,
         &ConfigOverlay::default(),
         &Platform::linux_amd64(),
+        None,
         &Pins::new(),
     );
     assert!(String::from_utf8(config).unwrap().contains("FROM=tools"));
