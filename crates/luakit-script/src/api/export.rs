@@ -175,6 +175,7 @@ fn time(call: &Call<'_>, parts: &mut Options, name: &str) -> Result<i64> {
     if (1..1_000_000).contains(&time) {
         return Err(call
             .bad_option("healthcheck", format_args!("needs at least 1ms as its `{name}`"))
+            .within(|check| check.value_of(name))
             .into());
     }
     Ok(time)

@@ -369,6 +369,7 @@ fn file(call: &mut Call<'_>, url: String) -> Result<Out> {
         if value.as_ref().is_some_and(|value| value.chars().any(char::is_control)) {
             return Err(call
                 .bad_option("headers", format_args!("can't have a line break in `{name}`"))
+                .within(|headers| headers.value_of(name))
                 .into());
         }
         Ok(value)
