@@ -272,7 +272,8 @@ impl<'a> Decoder<'a> {
                 "must be a path relative to the build context, got {}",
                 quoted(&text)
             ))),
-            Type::Name | Type::Path | Type::UserName | Type::ContextPath => Ok(Arg::Text(text)),
+            Type::Name | Type::Path | Type::ContextPath => Ok(Arg::Text(text)),
+            Type::UserName => text::user_name(text).map(Arg::Text),
             Type::MountPath => mount_path(text).map(Arg::Text),
             Type::Enum(words) => self.lua_enum(words, &text),
             Type::Size | Type::SizeOrUnlimited => text::size(&text).map(Arg::Int),
