@@ -7,8 +7,9 @@ use std::sync::Arc;
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
 use luakit_llb::{StackId, State};
 
-use super::decode::Call;
+use super::decode::{Call, quoted};
 use crate::build::Build;
+use crate::evaluation::Export;
 
 /// How many places a warning names besides its own.
 const MORE_PLACES: usize = 5;
@@ -77,6 +78,45 @@ pub(super) fn warn_of_dot(call: &Call<'_>, src: &str, dest: &str) {
     }
     let message = "a file that is copied to `.` takes the place of the working directory, unless that is there already";
     let warning = Diagnostic::warning("copy-to-dot", message).with_hint("write `\"./\"`: into the directory");
+    warn(call.build, call.at(), warning);
+}
+
+/// Warns of a layout's image whose name has no `/`: BuildKit reads what is before the first one as a host and its port
+/// (containerd's `reference.Parse`), and refuses `name@sha256:…` for the port when it solves.
+pub(super) fn warn_of_bare_name(call: &Call<'_>, reference: &str) {
+    if reference.contains('/') {
+        return;
+    }
+    let message = format!(
+        "BuildKit doesn't read {}: there is no `/` in the image's name",
+        quoted(reference)
+    );
+    let hint = "any name will do, for the digest alone counts: write `local/name@sha256:…`";
+    let warning = Diagnostic::warning("layout-name", message).with_hint(hint);
+    warn(call.build, call.at(), warning);
+}
+
+/// Warns of an export for one platform whose image the script asked for another: the files and the config are that
+/// one's. What the script says of the config itself (`arch`, or `state:platform()`) is its own affair.
+pub(super) fn warn_of_platforms(call: &Call<'_>, export: &Export) {
+    let graph = call.graph();
+    let (Some(wanted), Some(is_for)) = (&export.platform, graph.explicit_platform(export.state)) else {
+        return;
+    };
+    let same = (wanted.os(), wanted.arch()) == (is_for.os(), is_for.arch());
+    if same || export.config.says_platform() {
+        return;
+    }
+    let (image, hint) = match graph.base_image(export.state) {
+        Some(image) => (
+            format!("image `{}`", image.familiar()),
+            format!("leave `platform` out here, or ask `bk.image()` for {wanted} too"),
+        ),
+        None => ("state".to_owned(), "leave `platform` out here".to_owned()),
+    };
+    let message = format!("this export is for {wanted}, and its {image} for {is_for}");
+    drop(graph);
+    let warning = Diagnostic::warning("export-platform", message).with_hint(hint);
     warn(call.build, call.at(), warning);
 }
 
