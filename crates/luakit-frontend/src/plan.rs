@@ -8,15 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
-use luakit_llb::graph::Vertex;
+use luakit_llb::graph::{Frame, Vertex};
 use luakit_llb::image_config::UnknownBase;
 use luakit_llb::marshal::{NoCache, RunDefaults};
 use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
-use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader};
+use luakit_script::{
+    ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader, prelude_source,
+};
 
 use crate::fetch::{PinError, file_subject, git_subject};
-use crate::resolve::ResolveErrors;
+use crate::resolve::{ResolveErrors, oddities};
 use crate::targets::{self, Selection, TargetError};
 
 /// What is to be built.
@@ -314,6 +316,17 @@ impl Plan {
         told.collect()
     }
 
+    /// What is odd about the images that are known, with the places where the script names them.
+    pub fn image_warnings(&self, pins: &Pins) -> Vec<Diagnostic> {
+        let told = oddities(pins)
+            .into_iter()
+            .map(|(reference, warning)| match self.image_place(reference) {
+                Some(place) => warning.with_span(place),
+                None => warning,
+            });
+        told.collect()
+    }
+
     /// What to tell of a git reference or a file that can't be pinned, with the place where the script names it.
     pub fn unpinned(&self, error: &PinError) -> Diagnostic {
         let diagnostic = error.diagnostic();
@@ -333,13 +346,16 @@ impl Plan {
         self.source_place(|source| matches!(source, Source::Image(image) if image.reference == *reference))
     }
 
-    /// Where a script first asks for a source.
+    /// Where a script first asks for a source. Where the library does it, that is who called the library.
     fn source_place(&self, wanted: impl Fn(&Source) -> bool) -> Option<Span> {
         self.evaluations.iter().find_map(|evaluation| {
             let graph = &evaluation.graph;
             let named = |vertex: &&Vertex| matches!(&*vertex.op, Op::Source(source) if wanted(source));
-            let frame = graph.stack(graph.vertices().find(named)?.stack).first()?;
-            let file = graph.files().get(graph.file_index(frame.file))?;
+            let stack = graph.stack(graph.vertices().find(named)?.stack);
+            let file = |frame: &Frame| graph.files().get(graph.file_index(frame.file));
+            let own = |frame: &&Frame| file(frame).is_some_and(|file| *file.data != *prelude_source().as_bytes());
+            let frame = stack.iter().find(own).or_else(|| stack.first())?;
+            let file = file(frame)?;
             let file = SourceFile::new(file.name.as_str(), &*file.data);
             Some(Span::line(file, frame.line))
         })

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use luakit_frontend::fetch::{Fetcher, GitCommand, SecretError, Secrets};
 use luakit_frontend::lock::{LockError, Unreached, Update, bring_up_to_date, diff, unreached, write};
-use luakit_frontend::resolve::{Network, Registry, RegistryConfig, platform_warnings};
+use luakit_frontend::resolve::{Network, Registry, RegistryConfig, oddities};
 use luakit_llb::reach::{GitRequest, HttpRequest};
 use luakit_llb::{Pins, Platform, Reached};
 use luakit_testkit::registry::{self as fake, Auth, Fault};
@@ -411,7 +411,31 @@ fn an_image_of_another_platform_is_told() {
         pins.insert_image(name.parse().unwrap(), platform.parse().unwrap(), image(config));
     }
     pins.insert_image("d".parse().unwrap(), Platform::linux_amd64(), image("{}"));
-    let warnings = platform_warnings(&pins);
-    let lines: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = oddities(&pins).iter().map(|(_, odd)| odd.to_string()).collect();
     assert_eq!(lines, ["image `b` is for linux/arm/v6, and was asked for linux/arm64"]);
+}
+
+#[test]
+fn an_image_with_triggers_is_told_once() {
+    let mut pins = Pins::new();
+    let image = |config: &str| luakit_llb::ResolvedImage {
+        digest: fake::digest(b"").parse().ok(),
+        config: config.as_bytes().to_vec(),
+    };
+    let config = r#"{"architecture":"amd64","os":"linux","config":{"OnBuild":["COPY . /app","RUN npm install"]}}"#;
+    let none = r#"{"architecture":"amd64","os":"linux","config":{"OnBuild":null}}"#;
+    for platform in ["linux/amd64", "linux/amd64/v2"] {
+        pins.insert_image("a".parse().unwrap(), platform.parse().unwrap(), image(config));
+        pins.insert_image("b".parse().unwrap(), platform.parse().unwrap(), image(none));
+    }
+    let odd = oddities(&pins);
+    let [(reference, warning)] = odd.as_slice() else {
+        panic!("{odd:?}")
+    };
+    assert_eq!(reference.familiar(), "a");
+    insta::assert_snapshot!(
+        warning.message,
+        @"image `a` has ONBUILD instructions, which a Dockerfile would carry out here: a script doesn't"
+    );
+    assert_eq!(warning.notes, ["ONBUILD COPY . /app", "ONBUILD RUN npm install"]);
 }

@@ -11,6 +11,7 @@ pub(crate) mod http;
 mod layout;
 mod manifest;
 mod matching;
+mod oddities;
 mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ pub use config::RegistryConfig;
 pub use error::{Attempt, Failure, Part, ResolveError};
 pub use http::Network;
 pub use layout::{LayoutFailure, layout_config};
+pub use oddities::oddities;
 pub use registry::Registry;
 
 pub(crate) use manifest::read_config;
@@ -140,23 +142,6 @@ pub async fn complete(
         pins.insert_image(reference, platform, image);
     }
     Ok(pins)
-}
-
-/// Images whose config is for another operating system or architecture than they were asked for. An image without an
-/// index is taken all the same, by us as by BuildKit; where that was no wish, runs fail in ways that are hard to read.
-pub fn platform_warnings(pins: &Pins) -> Vec<Diagnostic> {
-    let warning = |(reference, platform, image): (&Reference, &Platform, &ResolvedImage)| {
-        let is_for = read_config(&image.config).ok()?.normal()?;
-        let same = (is_for.os(), is_for.arch()) == (platform.os(), platform.arch());
-        let message = || {
-            format!(
-                "image `{}` is for {is_for}, and was asked for {platform}",
-                reference.familiar()
-            )
-        };
-        (!same).then(|| Diagnostic::warning("image-platform", message()))
-    };
-    pins.images().filter_map(warning).collect()
 }
 
 /// A reference by the digest that it is locked to, for whatever platform. `None` when it names one itself.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use luakit_buildkit::ContentStore;
-use luakit_frontend::resolve::{Network, complete, platform_warnings};
+use luakit_frontend::resolve::{Network, complete};
 use luakit_frontend::{Plan, References, lock};
 use luakit_llb::Pins;
 
@@ -93,7 +93,7 @@ impl ResolutionArgs {
             pins = completed.map_err(|e| Failure::several(Kind::Build, plan.unresolved(&e)))?;
         }
         layouts::note(plan, stores, &mut pins)?;
-        for warning in platform_warnings(&pins) {
+        for warning in plan.image_warnings(&pins) {
             printer.diagnostic(&warning);
         }
         Ok(pins)
