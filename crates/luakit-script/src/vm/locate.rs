@@ -120,6 +120,33 @@ impl Tokens {
         only(self.on_line(line).filter(is_keyword)).map(|i| self.span(&(i..i + 1)))
     }
 
+    /// What loops go through that aren't left to `pairs` or `ipairs`: the bytes between `in` and `do`.
+    pub(super) fn loops(&self) -> Vec<Range<usize>> {
+        let all = 0..self.tokens.len();
+        let starts = all.filter(|i| self.kind(*i) == Some(Kind::Name) && self.text(*i) == "for");
+        starts.filter_map(|start| self.through(start)).collect()
+    }
+
+    /// What the loop that starts with a `for` goes through.
+    fn through(&self, start: usize) -> Option<Range<usize>> {
+        let names = self.until(start + 1, &["in", "=", "do"], false);
+        let first = (self.text(names) == "in").then_some(names + 1)?;
+        let mut end = first;
+        while self.text(end) != "do" {
+            if self.text(end) == "function" {
+                end = self.end_of_function(end, self.tokens.len());
+            }
+            end += 1;
+            self.tokens.get(end)?;
+        }
+        let last = end.checked_sub(1).filter(|last| *last >= first)?;
+        let left = matches!(self.text(first), "pairs" | "ipairs") && self.text(first + 1) == "(";
+        if left && self.close(first + 1) == Some(last) {
+            return None;
+        }
+        Some(self.tokens.get(first)?.start..self.tokens.get(last)?.end)
+    }
+
     /// Every name that the file introduces as a local, a parameter or a loop's variable.
     pub(super) fn locals(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();

@@ -9,6 +9,7 @@ mod clock;
 mod forbidden;
 mod lexer;
 mod locate;
+mod loops;
 mod modules;
 mod raised;
 mod random;
