@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
+use luakit_llb::op::Op;
 use luakit_llb::{StackId, State};
 
 use super::decode::{Call, quoted};
@@ -40,27 +41,36 @@ fn warn(build: &Build, at: StackId, warning: Diagnostic) {
 pub(crate) fn warn_lost(build: &Build) {
     let kept: Vec<State> = build.exports.borrow().iter().map(|export| export.state).collect();
     let graph = build.graph.borrow();
-    let lost: Vec<StackId> = graph.lost_steps(&kept).into_iter().map(|step| step.stack).collect();
+    let is_readonly = |op: &Op| matches!(op, Op::Exec(exec) if exec.run.readonly_rootfs);
+    let lost = graph.lost_steps(&kept).into_iter();
+    let lost: Vec<(StackId, bool)> = lost.map(|step| (step.stack, is_readonly(&step.op))).collect();
     drop(graph);
-    let mut places: Vec<(StackId, Span)> = Vec::new();
-    for at in lost {
+    let mut places: Vec<(StackId, bool, Span)> = Vec::new();
+    for (at, readonly) in lost {
         if let Some(place) = place(build, at)
-            && !places.iter().any(|(_, earlier)| *earlier == place)
+            && !places.iter().any(|(_, _, earlier)| *earlier == place)
         {
-            places.push((at, place));
+            places.push((at, readonly, place));
         }
     }
-    let Some(((first, _), others)) = places.split_first() else {
+    let Some(((first, readonly, _), others)) = places.split_first() else {
         return;
+    };
+    let hint = if *readonly {
+        "with `readonly_rootfs` its root is what it was before: go on with what it wrote (`run:output(dest)`)"
+    } else {
+        "states never change: go on with what a method returns (`s = s:run(…)`)"
     };
     let mut warning = Diagnostic::warning(
         "lost-step",
         "nothing is made of the state that this step returns: the step isn't built",
     )
-    .with_hint("states never change: go on with what a method returns (`s = s:run(…)`)");
+    .with_hint(hint);
     if !others.is_empty() {
         let named = others.iter().take(MORE_PLACES);
-        let mut named: Vec<String> = named.map(|(_, at)| format!("{}:{}", at.file.name, at.line)).collect();
+        let mut named: Vec<String> = named
+            .map(|(_, _, at)| format!("{}:{}", at.file.name, at.line))
+            .collect();
         if let Some(rest) = others.len().checked_sub(MORE_PLACES).filter(|rest| *rest > 0) {
             named.push(format!("{rest} more"));
         }

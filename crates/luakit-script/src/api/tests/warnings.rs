@@ -38,6 +38,18 @@ fn steps_whose_states_are_dropped() {
 }
 
 #[test]
+fn a_run_that_changes_no_root_is_kept_by_its_outputs() {
+    let script = r#"
+        local s = bk.image("alpine:3.19")
+        bk.export(s:run("check", { readonly_rootfs = true }))
+    "#;
+    insta::assert_snapshot!(warned(script), @r"
+    3: nothing is made of the state that this step returns: the step isn't built
+      hint: with `readonly_rootfs` its root is what it was before: go on with what it wrote (`run:output(dest)`)
+    ");
+}
+
+#[test]
 fn outputs_of_a_run_keep_it() {
     let script = r#"
         local s = bk.image("alpine:3.19")
