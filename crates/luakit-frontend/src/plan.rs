@@ -18,7 +18,8 @@ use luakit_script::{
 };
 
 use crate::fetch::{PinError, file_subject, git_subject};
-use crate::resolve::{ResolveErrors, oddities};
+use crate::lock::NotLocked;
+use crate::resolve::{OddImage, ResolveErrors, oddities};
 use crate::targets::{self, Selection, TargetError};
 
 /// What is to be built.
@@ -318,27 +319,54 @@ impl Plan {
 
     /// What is odd about the images that are known, with the places where the script names them.
     pub fn image_warnings(&self, pins: &Pins) -> Vec<Diagnostic> {
-        let told = oddities(pins)
-            .into_iter()
-            .map(|(reference, warning)| match self.image_place(reference) {
+        let told = oddities(pins).into_iter().map(|(image, warning)| {
+            let place = match image {
+                OddImage::Image(reference) => self.image_place(reference),
+                OddImage::Layout(layout) => self.source_place(
+                    |source| matches!(source, Source::OciLayout(source) if source.image().as_ref() == Some(layout)),
+                ),
+            };
+            match place {
                 Some(place) => warning.with_span(place),
                 None => warning,
-            });
+            }
+        });
         told.collect()
     }
 
     /// What to tell of a git reference or a file that can't be pinned, with the place where the script names it.
     pub fn unpinned(&self, error: &PinError) -> Diagnostic {
         let diagnostic = error.diagnostic();
-        let place = self.source_place(|source| match source {
-            Source::Git(git) => error.subject == git_subject(&git.url, git.reference.as_deref()),
-            Source::Http(http) => error.subject == file_subject(&http.url),
-            _ => false,
-        });
-        match place {
+        match self.subject_place(&error.subject) {
             Some(place) => diagnostic.with_span(place),
             None => diagnostic,
         }
+    }
+
+    /// What to tell of what a lock file doesn't pin, with the places where the script names it.
+    pub fn unlocked(&self, error: &NotLocked) -> Diagnostic {
+        let mut diagnostic = error.diagnostic();
+        let mut places = error.0.iter().map(|unpinned| self.subject_place(&unpinned.subject));
+        if let [_] = error.0.as_slice() {
+            diagnostic.span = places.next().flatten();
+            return diagnostic;
+        }
+        for (note, place) in diagnostic.notes.iter_mut().zip(places) {
+            if let Some(place) = place {
+                *note = format!("{}:{}: {note}", place.file.name, place.line);
+            }
+        }
+        diagnostic
+    }
+
+    /// Where a script first names a source, by what messages call it.
+    fn subject_place(&self, subject: &str) -> Option<Span> {
+        self.source_place(|source| match source {
+            Source::Image(image) => subject.starts_with(&format!("image `{}` for ", image.reference.familiar())),
+            Source::Git(git) => subject == git_subject(&git.url, git.reference.as_deref()),
+            Source::Http(http) => subject == file_subject(&http.url),
+            _ => false,
+        })
     }
 
     /// Where a script first names an image.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use luakit_frontend::fetch::{Fetcher, GitCommand, SecretError, Secrets};
 use luakit_frontend::lock::{LockError, Unreached, Update, bring_up_to_date, diff, unreached, write};
-use luakit_frontend::resolve::{Network, Registry, RegistryConfig, oddities};
+use luakit_frontend::resolve::{Network, OddImage, Registry, RegistryConfig, oddities};
 use luakit_llb::reach::{GitRequest, HttpRequest};
 use luakit_llb::{Pins, Platform, Reached};
 use luakit_testkit::registry::{self as fake, Auth, Fault};
@@ -428,11 +428,21 @@ fn an_image_with_triggers_is_told_once() {
         pins.insert_image("a".parse().unwrap(), platform.parse().unwrap(), image(config));
         pins.insert_image("b".parse().unwrap(), platform.parse().unwrap(), image(none));
     }
+    let layout = luakit_llb::LayoutImage {
+        store: "store".to_owned(),
+        reference: "local/c".to_owned(),
+    };
+    pins.insert_layout_config(layout, Platform::linux_amd64(), config.as_bytes().to_vec());
     let odd = oddities(&pins);
-    let [(reference, warning)] = odd.as_slice() else {
+    let [
+        (OddImage::Image(reference), warning),
+        (OddImage::Layout(layout), second),
+    ] = odd.as_slice()
+    else {
         panic!("{odd:?}")
     };
-    assert_eq!(reference.familiar(), "a");
+    assert_eq!((reference.familiar(), layout.store.as_str()), ("a".to_owned(), "store"));
+    assert!(second.message.starts_with("image `local/c` has ONBUILD"), "{second:?}");
     insta::assert_snapshot!(
         warning.message,
         @"image `a` has ONBUILD instructions, which a Dockerfile would carry out here: a script doesn't"

@@ -86,6 +86,13 @@ impl Pins {
         self.layouts.entry(image).or_default().insert(platform, config)
     }
 
+    /// All images of layouts, with their configs, by image and then by platform.
+    pub fn layout_configs(&self) -> impl Iterator<Item = (&LayoutImage, &Platform, &[u8])> {
+        self.layouts
+            .iter()
+            .flat_map(|(image, platforms)| platforms.iter().map(move |(p, config)| (image, p, config.as_slice())))
+    }
+
     /// The config of a source that is an image.
     pub(crate) fn config_of(&self, op: &Op, platform: &Platform) -> Option<&[u8]> {
         match op {

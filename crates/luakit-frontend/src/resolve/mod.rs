@@ -26,7 +26,7 @@ pub use config::RegistryConfig;
 pub use error::{Attempt, Failure, Part, ResolveError};
 pub use http::Network;
 pub use layout::{LayoutFailure, layout_config};
-pub use oddities::oddities;
+pub use oddities::{OddImage, oddities};
 pub use registry::Registry;
 
 pub(crate) use manifest::read_config;

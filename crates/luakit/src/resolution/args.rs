@@ -62,7 +62,7 @@ impl ResolutionArgs {
         let file = LockFile::find(self.lock.as_deref(), script);
         let locked = file.read(self.lock.is_some())?.unwrap_or_default();
         if self.locked {
-            lock::check(&plan.reached(), &locked).map_err(|e| Failure::new(Kind::Script, e.diagnostic()))?;
+            lock::check(&plan.reached(), &locked).map_err(|e| Failure::new(Kind::Script, plan.unlocked(&e)))?;
         }
         Ok(locked)
     }
