@@ -8,15 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
-use luakit_llb::graph::Vertex;
+use luakit_llb::graph::{Frame, Vertex};
 use luakit_llb::image_config::UnknownBase;
 use luakit_llb::marshal::{NoCache, RunDefaults};
 use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
 use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
-use luakit_script::{ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader};
+use luakit_script::{
+    ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader, prelude_source,
+};
 
 use crate::fetch::{PinError, file_subject, git_subject};
-use crate::resolve::ResolveErrors;
+use crate::lock::NotLocked;
+use crate::resolve::{OddImage, ResolveErrors, oddities};
 use crate::targets::{self, Selection, TargetError};
 
 /// The warning that an image's config isn't known.
@@ -334,15 +337,27 @@ impl Plan {
         told.collect()
     }
 
+    /// What is odd about the images that are known, with the places where the script names them.
+    pub fn image_warnings(&self, pins: &Pins) -> Vec<Diagnostic> {
+        let told = oddities(pins).into_iter().map(|(image, warning)| {
+            let place = match image {
+                OddImage::Image(reference) => self.image_place(reference),
+                OddImage::Layout(layout) => self.source_place(
+                    |source| matches!(source, Source::OciLayout(source) if source.image().as_ref() == Some(layout)),
+                ),
+            };
+            match place {
+                Some(place) => warning.with_span(place),
+                None => warning,
+            }
+        });
+        told.collect()
+    }
+
     /// What to tell of a git reference or a file that can't be pinned, with the place where the script names it.
     pub fn unpinned(&self, error: &PinError) -> Diagnostic {
         let diagnostic = error.diagnostic();
-        let place = self.source_place(|source| match source {
-            Source::Git(git) => error.subject == git_subject(&git.url, git.reference.as_deref()),
-            Source::Http(http) => error.subject == file_subject(&http.url),
-            _ => false,
-        });
-        match place {
+        match self.subject_place(&error.subject) {
             Some(place) => diagnostic.with_span(place),
             None => diagnostic,
         }
@@ -353,18 +368,47 @@ impl Plan {
         self.source_place(|source| matches!(source, Source::Local(local) if local.name == name))
     }
 
+    /// What to tell of what a lock file doesn't pin, with the places where the script names it.
+    pub fn unlocked(&self, error: &NotLocked) -> Diagnostic {
+        let mut diagnostic = error.diagnostic();
+        let mut places = error.0.iter().map(|unpinned| self.subject_place(&unpinned.subject));
+        if let [_] = error.0.as_slice() {
+            diagnostic.span = places.next().flatten();
+            return diagnostic;
+        }
+        for (note, place) in diagnostic.notes.iter_mut().zip(places) {
+            if let Some(place) = place {
+                *note = format!("{}:{}: {note}", place.file.name, place.line);
+            }
+        }
+        diagnostic
+    }
+
+    /// Where a script first names a source, by what messages call it.
+    fn subject_place(&self, subject: &str) -> Option<Span> {
+        self.source_place(|source| match source {
+            Source::Image(image) => subject.starts_with(&format!("image `{}` for ", image.reference.familiar())),
+            Source::Git(git) => subject == git_subject(&git.url, git.reference.as_deref()),
+            Source::Http(http) => subject == file_subject(&http.url),
+            _ => false,
+        })
+    }
+
     /// Where a script first names an image.
     pub(crate) fn image_place(&self, reference: &Reference) -> Option<Span> {
         self.source_place(|source| matches!(source, Source::Image(image) if image.reference == *reference))
     }
 
-    /// Where a script first asks for a source.
+    /// Where a script first asks for a source. Where the library does it, that is who called the library.
     fn source_place(&self, wanted: impl Fn(&Source) -> bool) -> Option<Span> {
         self.evaluations.iter().find_map(|evaluation| {
             let graph = &evaluation.graph;
             let named = |vertex: &&Vertex| matches!(&*vertex.op, Op::Source(source) if wanted(source));
-            let frame = graph.stack(graph.vertices().find(named)?.stack).first()?;
-            let file = graph.files().get(graph.file_index(frame.file))?;
+            let stack = graph.stack(graph.vertices().find(named)?.stack);
+            let file = |frame: &Frame| graph.files().get(graph.file_index(frame.file));
+            let own = |frame: &&Frame| file(frame).is_some_and(|file| *file.data != *prelude_source().as_bytes());
+            let frame = stack.iter().find(own).or_else(|| stack.first())?;
+            let file = file(frame)?;
             let file = SourceFile::new(file.name.as_str(), &*file.data);
             Some(Span::line(file, frame.line))
         })

@@ -11,7 +11,7 @@ use luakit_llb::{Definition, Pins};
 
 use crate::lock;
 use crate::plan::{MarshalSettings, Output, Plan};
-use crate::resolve::{ImageResolver, Network, ResolveErrors, complete, platform_warnings};
+use crate::resolve::{ImageResolver, Network, ResolveErrors, complete};
 
 /// Who builds: an engine, asked over whatever connection.
 pub trait Solver: ImageResolver {
@@ -72,7 +72,7 @@ pub async fn build<S: Solver>(
     };
     let outputs = plan.outputs(&pins, settings);
     marshalled(&outputs);
-    let mut warnings = platform_warnings(&pins);
+    let mut warnings = plan.image_warnings(&pins);
     warnings.extend(outputs.iter().filter_map(Output::unknown_base_warning));
     let definitions = outputs.iter().map(|output| output.definition.clone()).collect();
     let refs = solver.solve(definitions).await.map_err(Failure::Solve)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use luakit_frontend::fetch::{Fetcher, GitCommand, SecretError, Secrets};
 use luakit_frontend::lock::{LockError, Unreached, Update, bring_up_to_date, diff, unreached, write};
-use luakit_frontend::resolve::{Network, Registry, RegistryConfig, platform_warnings};
+use luakit_frontend::resolve::{Network, OddImage, Registry, RegistryConfig, oddities};
 use luakit_llb::reach::{GitRequest, HttpRequest};
 use luakit_llb::{Pins, Platform, Reached};
 use luakit_testkit::registry::{self as fake, Auth, Fault};
@@ -413,17 +413,52 @@ fn an_image_of_another_platform_is_told() {
     }
     pins.insert_image("d".parse().unwrap(), Platform::linux_amd64(), image("{}"));
     let layout = luakit_llb::LayoutImage {
-        store: "base".to_owned(),
-        reference: "base".to_owned(),
+        store: "store".to_owned(),
+        reference: "docker.io/library/base:latest".to_owned(),
     };
     pins.insert_layout_config(layout, "linux/arm64".parse().unwrap(), config.as_bytes().to_vec());
-    let warnings = platform_warnings(&pins);
-    let lines: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = oddities(&pins).iter().map(|(_, odd)| odd.to_string()).collect();
     assert_eq!(
         lines,
         [
             "image `b` is for linux/arm/v6, and was asked for linux/arm64",
-            "the image of the layout `base` is for linux/arm/v6, and was asked for linux/arm64",
+            "image `base` is for linux/arm/v6, and was asked for linux/arm64",
         ]
     );
+}
+
+#[test]
+fn an_image_with_triggers_is_told_once() {
+    let mut pins = Pins::new();
+    let image = |config: &str| luakit_llb::ResolvedImage {
+        reference: None,
+        digest: fake::digest(b"").parse().ok(),
+        config: config.as_bytes().to_vec(),
+    };
+    let config = r#"{"architecture":"amd64","os":"linux","config":{"OnBuild":["COPY . /app","RUN npm install"]}}"#;
+    let none = r#"{"architecture":"amd64","os":"linux","config":{"OnBuild":null}}"#;
+    for platform in ["linux/amd64", "linux/amd64/v2"] {
+        pins.insert_image("a".parse().unwrap(), platform.parse().unwrap(), image(config));
+        pins.insert_image("b".parse().unwrap(), platform.parse().unwrap(), image(none));
+    }
+    let layout = luakit_llb::LayoutImage {
+        store: "store".to_owned(),
+        reference: "local/c".to_owned(),
+    };
+    pins.insert_layout_config(layout, Platform::linux_amd64(), config.as_bytes().to_vec());
+    let odd = oddities(&pins);
+    let [
+        (OddImage::Image(reference), warning),
+        (OddImage::Layout(layout), second),
+    ] = odd.as_slice()
+    else {
+        panic!("{odd:?}")
+    };
+    assert_eq!((reference.familiar(), layout.store.as_str()), ("a".to_owned(), "store"));
+    assert!(second.message.starts_with("image `local/c` has ONBUILD"), "{second:?}");
+    insta::assert_snapshot!(
+        warning.message,
+        @"image `a` has ONBUILD instructions, which a Dockerfile would carry out here: a script doesn't"
+    );
+    assert_eq!(warning.notes, ["ONBUILD COPY . /app", "ONBUILD RUN npm install"]);
 }

@@ -144,3 +144,53 @@ fn every_platform_reaches_its_own_images_and_is_marshalled_with_them() {
     linux/amd64 "amd64" "PATH=/0" ["alpine:3@sha256:0000 linux/amd64", "golang:1@sha256:0002 linux/amd64"]
     "#);
 }
+
+#[test]
+fn what_is_odd_about_images_is_told_where_the_script_names_them() {
+    let script = "local prelude = require(\"prelude\")\n\
+                  local tool = bk.image(\"alpine:3.18\"):run(\"make\")\n\
+                  local base = prelude.from_alpine(\"3.19\")\n\
+                  bk.export(base:copy(tool, \"/a\", \"/a\"))";
+    let plan = plan(script, Selection::Default, &[]).unwrap();
+    let mut pins = Pins::new();
+    for (tag, arch) in [("3.18", "amd64"), ("3.19", "s390x")] {
+        let config = format!(
+            r#"{{"architecture":"{arch}","os":"linux","config":{{"OnBuild":["RUN apk add git","USER app"]}}}}"#
+        );
+        let reference = format!("alpine:{tag}").parse().unwrap();
+        let image = ResolvedImage {
+            reference: None,
+            digest: None,
+            config: config.into_bytes(),
+        };
+        pins.insert_image(reference, Platform::linux_amd64(), image);
+    }
+    let told: Vec<String> = plan
+        .image_warnings(&pins)
+        .iter()
+        .map(|warning| luakit_diagnostic::render(warning, luakit_diagnostic::Colour::Plain))
+        .collect();
+    insta::assert_snapshot!(told.concat(), @r#"
+    warning[onbuild]: image `alpine:3.18` has ONBUILD instructions, which a Dockerfile would carry out here: a script doesn't
+     --> build.lua:2
+      |
+    2 | local tool = bk.image("alpine:3.18"):run("make")
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    note: ONBUILD RUN apk add git
+    note: ONBUILD USER app
+    hint: write as steps what is needed of them, as `state:run(…)` and `state:copy(…)`
+    warning[image-platform]: image `alpine:3.19` is for linux/s390x, and was asked for linux/amd64
+     --> build.lua:3
+      |
+    3 | local base = prelude.from_alpine("3.19")
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    warning[onbuild]: image `alpine:3.19` has ONBUILD instructions, which a Dockerfile would carry out here: a script doesn't
+     --> build.lua:3
+      |
+    3 | local base = prelude.from_alpine("3.19")
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    note: ONBUILD RUN apk add git
+    note: ONBUILD USER app
+    hint: write as steps what is needed of them, as `state:run(…)` and `state:copy(…)`
+    "#);
+}

@@ -212,49 +212,38 @@ impl Graph {
 
     /// The platform that the script gave a state: by `state:platform()`, else as its image's option.
     pub fn explicit_platform(&self, state: crate::State) -> Option<&Platform> {
-        self.said_platform(state, true)
+        let set = self.ancestry(state).find_map(|values| match values {
+            Values::Platform { platform, .. } => Some(platform),
+            _ => None,
+        });
+        set.or_else(|| self.image_platform(state))
     }
 
     /// The platform that the script gave the image that a state began with, whatever `state:platform()` says since.
     pub fn image_platform(&self, state: crate::State) -> Option<&Platform> {
-        self.said_platform(state, false)
+        self.first_image(state)?.op.image_platform()
     }
 
     /// The image that a state began with.
     pub fn base_image(&self, state: crate::State) -> Option<&Reference> {
-        let mut id = state.values;
-        loop {
-            match self.values(id) {
-                Values::Image(vertex) => {
-                    return match &*self.vertex(*vertex).op {
-                        Op::Source(Source::Image(image)) => Some(&image.reference),
-                        _ => None,
-                    };
-                }
-                Values::Empty | Values::Foreign(_) => return None,
-                Values::Env { parent, .. }
-                | Values::Workdir { parent, .. }
-                | Values::User { parent, .. }
-                | Values::Shell { parent, .. }
-                | Values::Platform { parent, .. } => id = *parent,
-            }
+        match &*self.first_image(state)?.op {
+            Op::Source(Source::Image(image)) => Some(&image.reference),
+            _ => None,
         }
     }
 
-    fn said_platform(&self, state: crate::State, of_runs: bool) -> Option<&Platform> {
-        let mut id = state.values;
-        loop {
-            match self.values(id) {
-                Values::Platform { platform, .. } if of_runs => return Some(platform),
-                Values::Image(vertex) => return self.vertex(*vertex).op.image_platform(),
-                Values::Empty | Values::Foreign(_) => return None,
-                Values::Env { parent, .. }
-                | Values::Workdir { parent, .. }
-                | Values::User { parent, .. }
-                | Values::Shell { parent, .. }
-                | Values::Platform { parent, .. } => id = *parent,
-            }
-        }
+    /// The vertex of the image that a state began with.
+    fn first_image(&self, state: crate::State) -> Option<&Vertex> {
+        self.ancestry(state).find_map(|values| match values {
+            Values::Image(vertex) => Some(self.vertex(*vertex)),
+            _ => None,
+        })
+    }
+
+    /// What a state inherits, from what it set last back to what it began with.
+    pub(crate) fn ancestry(&self, state: crate::State) -> impl Iterator<Item = &Values> {
+        let last = self.values(state.values);
+        std::iter::successors(Some(last), |values| values.parent().map(|id| self.values(id)))
     }
 }
 

@@ -131,22 +131,18 @@ impl Walk<'_> {
                 Some(seen) if !*seen => *seen = true,
                 _ => return,
             }
-            match self.graph.values(id) {
-                // Its own client resolved it.
-                Values::Empty | Values::Foreign(_) => return,
-                Values::Image(vertex) => {
-                    match &*self.graph.vertex(*vertex).op {
-                        Op::Source(Source::Image(image)) => self.image(image),
-                        Op::Source(Source::OciLayout(layout)) => self.layout(layout),
-                        _ => {}
-                    }
-                    return;
+            let values = self.graph.values(id);
+            // A definition of another client needs nothing here: that client resolved its image.
+            if let Values::Image(vertex) = values {
+                match &*self.graph.vertex(*vertex).op {
+                    Op::Source(Source::Image(image)) => self.image(image),
+                    Op::Source(Source::OciLayout(layout)) => self.layout(layout),
+                    _ => {}
                 }
-                Values::Env { parent, .. }
-                | Values::Workdir { parent, .. }
-                | Values::User { parent, .. }
-                | Values::Shell { parent, .. }
-                | Values::Platform { parent, .. } => id = *parent,
+            }
+            match values.parent() {
+                Some(parent) => id = parent,
+                None => return,
             }
         }
     }

@@ -45,3 +45,17 @@ pub(crate) enum Values {
     /// The platform that later runs are for.
     Platform { parent: ValuesId, platform: Platform },
 }
+
+impl Values {
+    /// What was changed; what a state began with has none.
+    pub(crate) fn parent(&self) -> Option<ValuesId> {
+        match self {
+            Self::Empty | Self::Image(_) | Self::Foreign(_) => None,
+            Self::Env { parent, .. }
+            | Self::Workdir { parent, .. }
+            | Self::User { parent, .. }
+            | Self::Shell { parent, .. }
+            | Self::Platform { parent, .. } => Some(*parent),
+        }
+    }
+}

@@ -43,8 +43,38 @@ pub enum Subject {
     OptionName(String),
     /// The value of an option.
     OptionValue(String),
+    /// What a table holds that is an argument, an option's value or itself in a table.
+    Inside(Box<Self>, Step),
+    /// The name of a key of such a table, as the script wrote it.
+    KeyName(Box<Self>, String),
     /// A field or method that was asked for and isn't there (`bk.imgae`, `state:rnu`).
     Field(String),
+}
+
+/// A way from a table to what it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// An element of a list, from 1.
+    Element(usize),
+    /// The value of a key.
+    Key(String),
+}
+
+impl Subject {
+    /// An element, from 1, of the list that this is.
+    pub fn element(self, index: usize) -> Self {
+        Self::Inside(Box::new(self), Step::Element(index))
+    }
+
+    /// The value of a key of the table that this is.
+    pub fn value_of(self, key: impl Into<String>) -> Self {
+        Self::Inside(Box::new(self), Step::Key(key.into()))
+    }
+
+    /// The name of a key of the table that this is.
+    pub fn name_of(self, key: impl Into<String>) -> Self {
+        Self::KeyName(Box::new(self), key.into())
+    }
 }
 
 impl CallError {
@@ -71,6 +101,12 @@ impl CallError {
     /// Says what of the call is wrong.
     pub fn about(mut self, subject: Subject) -> Self {
         self.subject = subject;
+        self
+    }
+
+    /// Says which part of its subject is wrong.
+    pub fn within(mut self, part: impl FnOnce(Subject) -> Subject) -> Self {
+        self.subject = part(self.subject);
         self
     }
 

@@ -20,7 +20,7 @@ mod vm;
 pub use api::table as reference;
 pub use api::table::api_table;
 pub use context::{Excludes, HTTP_FILE, NamedContext, NamedContexts};
-pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Subject};
+pub use error::{CallError, Failure, Limit, ModuleError, ScriptError, Step, Subject};
 pub use evaluation::{ArgDeclaration, Evaluation, Export, Input, Limits, Print};
 pub use loader::{DirLoader, Glob, GlobError, LARGEST, LoadError, Root, SourceLoader, check_path, outside};
 pub use prelude::prelude_source;

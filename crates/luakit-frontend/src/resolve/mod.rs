@@ -11,6 +11,7 @@ pub(crate) mod http;
 mod layout;
 mod manifest;
 mod matching;
+mod oddities;
 mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,6 @@ use std::future::Future;
 
 use futures_util::{StreamExt as _, stream};
 use luakit_diagnostic::Diagnostic;
-use luakit_llb::image_config::platform_of;
 use luakit_llb::op::ResolveMode;
 use luakit_llb::{Pins, Platform, Reached, Reference, ResolvedImage};
 
@@ -27,6 +27,7 @@ pub use config::RegistryConfig;
 pub use error::{Attempt, Failure, Part, ResolveError};
 pub use http::Network;
 pub use layout::{LayoutFailure, layout_config};
+pub use oddities::{OddImage, oddities};
 pub use registry::Registry;
 
 pub(crate) use manifest::read_config;
@@ -155,24 +156,6 @@ pub async fn complete(
         pins.insert_image(reference, platform, image);
     }
     Ok(pins)
-}
-
-/// Images whose config is for another operating system or architecture than they were asked for. An image without an
-/// index is taken all the same, by us as by BuildKit; where that was no wish, runs fail in ways that are hard to read.
-pub fn platform_warnings(pins: &Pins) -> Vec<Diagnostic> {
-    let warning = |what: String, platform: &Platform, config: &[u8]| {
-        let is_for = platform_of(config)?;
-        let same = (is_for.os(), is_for.arch()) == (platform.os(), platform.arch());
-        let message = || format!("{what} is for {is_for}, and was asked for {platform}");
-        (!same).then(|| Diagnostic::warning("image-platform", message()))
-    };
-    let images = pins.images().filter_map(|(reference, platform, image)| {
-        warning(format!("image `{}`", reference.familiar()), platform, &image.config)
-    });
-    let layouts = pins.layout_configs().filter_map(|(image, platform, config)| {
-        warning(format!("image `{}` of a layout", image.called()), platform, config)
-    });
-    images.chain(layouts).collect()
 }
 
 /// A reference by the digest that it is locked to, for whatever platform. `None` when it names one itself.

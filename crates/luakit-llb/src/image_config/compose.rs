@@ -111,23 +111,11 @@ impl<'a> Beginning<'a> {
 
 /// What a state began with, and what changed since, oldest first.
 fn lineage(graph: &Graph, state: State) -> (Beginning<'_>, Vec<&Values>) {
-    let mut changes = Vec::new();
-    let mut id = state.values;
-    let beginning = loop {
-        let node = graph.values(id);
-        match node {
-            Values::Empty => break Beginning::Nothing,
-            Values::Image(vertex) => break Beginning::Image(*vertex),
-            Values::Foreign(origin) => break Beginning::Foreign(origin),
-            Values::Env { parent, .. }
-            | Values::Workdir { parent, .. }
-            | Values::User { parent, .. }
-            | Values::Shell { parent, .. }
-            | Values::Platform { parent, .. } => {
-                changes.push(node);
-                id = *parent;
-            }
-        }
+    let mut changes: Vec<&Values> = graph.ancestry(state).collect();
+    let beginning = match changes.pop() {
+        Some(Values::Image(vertex)) => Beginning::Image(*vertex),
+        Some(Values::Foreign(origin)) => Beginning::Foreign(origin),
+        _ => Beginning::Nothing,
     };
     changes.reverse();
     (beginning, changes)

@@ -85,22 +85,18 @@ impl<'a> Inheritance<'a> {
             if let Some(Some(known)) = self.memo.get(cursor.0 as usize) {
                 break Rc::clone(known);
             }
-            match self.graph.values(cursor) {
-                Values::Empty => break self.remember(cursor, Inherited::default()),
-                Values::Image(vertex) => {
-                    let inherited = self.of_image(*vertex);
-                    break self.remember(cursor, inherited);
-                }
-                Values::Foreign(origin) => break self.remember(cursor, of_origin(origin)),
-                Values::Env { parent, .. }
-                | Values::Workdir { parent, .. }
-                | Values::User { parent, .. }
-                | Values::Shell { parent, .. }
-                | Values::Platform { parent, .. } => {
-                    pending.push(cursor);
-                    cursor = *parent;
-                }
+            let values = self.graph.values(cursor);
+            if let Some(parent) = values.parent() {
+                pending.push(cursor);
+                cursor = parent;
+                continue;
             }
+            let beginning = match values {
+                Values::Image(vertex) => self.of_image(*vertex),
+                Values::Foreign(origin) => of_origin(origin),
+                _ => Inherited::default(),
+            };
+            break self.remember(cursor, beginning);
         };
         for id in pending.into_iter().rev() {
             let changed = change(&present, self.graph.values(id));

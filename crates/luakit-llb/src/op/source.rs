@@ -157,7 +157,7 @@ pub struct OciLayoutSource {
 
 impl OciLayoutSource {
     /// What its config is known by. A source without a store names no layout.
-    pub(crate) fn image(&self) -> Option<LayoutImage> {
+    pub fn image(&self) -> Option<LayoutImage> {
         Some(LayoutImage {
             store: self.store.clone()?,
             reference: self.reference.clone(),

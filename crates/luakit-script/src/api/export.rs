@@ -4,7 +4,7 @@ use luakit_llb::{CmdForm, ConfigOverlay, Healthcheck, Platform};
 use mlua::Result;
 
 use super::decode::{Arg, Call, FromArg, Options, Out, quoted};
-use super::warnings::warn_of_variables;
+use super::warnings::{warn_of_platforms, warn_of_variables};
 use crate::evaluation::Export;
 
 pub(super) fn export(call: &mut Call<'_>) -> Result<Out> {
@@ -26,6 +26,7 @@ pub(super) fn export(call: &mut Call<'_>) -> Result<Out> {
         state,
     };
     check_duplicate(call, &export)?;
+    warn_of_platforms(call, &export);
     call.hold(1024)?;
     call.build.exports.borrow_mut().push(export);
     Ok(Out::Nothing)
@@ -175,6 +176,7 @@ fn time(call: &Call<'_>, parts: &mut Options, name: &str) -> Result<i64> {
     if (1..1_000_000).contains(&time) {
         return Err(call
             .bad_option("healthcheck", format_args!("needs at least 1ms as its `{name}`"))
+            .within(|check| check.value_of(name))
             .into());
     }
     Ok(time)

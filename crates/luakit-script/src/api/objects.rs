@@ -51,17 +51,20 @@ pub(crate) fn comes_before(a: &Value, b: &Value) -> bool {
     (state(a), platform(a)) < (state(b), platform(b))
 }
 
-/// An error for going through a table that has several keys of which none comes before the other.
-pub(crate) fn unordered(key: &Value) -> mlua::Error {
+/// An error for going through a table that has several keys of which none comes before the other: with `caller`, or in
+/// a loop that calls nothing.
+pub(crate) fn unordered(key: &Value, caller: Option<&str>) -> mlua::Error {
     let message = format!(
-        "pairs() can't go through a table with several objects (a {}) as keys: their order would differ from run to run",
+        "{} can't go through a table with several objects (a {}) as keys: their order would differ from run to run",
+        caller.map_or_else(|| "a loop".to_owned(), |caller| format!("{caller}()")),
         type_name(key)
     );
-    CallError::new("unordered-keys", message)
-        .in_function("pairs")
-        .about(Subject::Argument(1))
-        .hint("keep the keys in a list as well, and go through that with `ipairs`")
-        .into()
+    let error = CallError::new("unordered-keys", message)
+        .hint("keep the keys in a list as well, and go through that with `ipairs`");
+    match caller {
+        Some(caller) => error.in_function(caller).about(Subject::Argument(1)).into(),
+        None => error.into(),
+    }
 }
 
 impl UserData for LuaState {

@@ -117,7 +117,7 @@ fn check_places(call: &Call<'_>, mounts: &[Rc<MountSpec>]) -> Result<()> {
                         quoted(dest)
                     ),
                 )
-                .about(Subject::OptionValue("mounts".to_owned()))
+                .about(Subject::OptionValue("mounts".to_owned()).element(index))
                 .hint("give each mount a place of its own")
                 .into());
         }
@@ -164,7 +164,8 @@ fn extra_hosts(call: &mut Call<'_>) -> Result<Vec<ExtraHost>> {
         .find(|(host, _)| host.chars().any(|c| c.is_whitespace() || c == '#'))
     {
         let what = format!("must have host names as keys, got {}", quoted(host));
-        return Err(call.bad_option("extra_hosts", what).into());
+        let wrong = call.bad_option("extra_hosts", what);
+        return Err(wrong.within(|hosts| hosts.name_of(host)).into());
     }
     Ok(hosts.into_iter().map(|(host, ip)| ExtraHost { host, ip }).collect())
 }
@@ -174,7 +175,8 @@ fn ulimits(call: &mut Call<'_>) -> Result<Vec<Ulimit>> {
     let mut ulimits = Vec::with_capacity(given.len());
     for (name, limit) in given {
         if !Ulimit::NAMES.contains(&name.as_str()) {
-            let mut wrong = call.bad_option("ulimits", format_args!("has the unknown limit `{name}`"));
+            let wrong = call.bad_option("ulimits", format_args!("has the unknown limit `{name}`"));
+            let mut wrong = wrong.within(|limits| limits.name_of(&name));
             wrong.hint = Some(match luakit_diagnostic::nearest(&name, Ulimit::NAMES.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known: {}", Ulimit::NAMES.join(", ")),
@@ -195,7 +197,8 @@ fn ulimits(call: &mut Call<'_>) -> Result<Vec<Ulimit>> {
         };
         if hard != -1 && (soft == -1 || soft > hard) {
             let what = format!("must have a soft limit for `{name}` that is not above the hard one");
-            return Err(call.bad_option("ulimits", what).into());
+            let wrong = call.bad_option("ulimits", what);
+            return Err(wrong.within(|limits| limits.value_of(name)).into());
         }
         ulimits.push(Ulimit { name, soft, hard });
     }
@@ -251,10 +254,12 @@ fn resources(call: &mut Call<'_>) -> Result<Option<Resources>> {
     if let Some(cpus) = cpus {
         if resources.cpu_period != 0 || resources.cpu_quota != 0 {
             let what = "can't have `cpus` together with `cpu_period` or `cpu_quota`: it is the short form of both";
-            return Err(call.bad_option("resources", what).into());
+            let wrong = call.bad_option("resources", what);
+            return Err(wrong.within(|resources| resources.value_of("cpus")).into());
         }
         if !(0.01..=1_000_000.0).contains(&cpus) {
-            return Err(call.bad_option("resources", "must have `cpus` of at least 0.01").into());
+            let wrong = call.bad_option("resources", "must have `cpus` of at least 0.01");
+            return Err(wrong.within(|resources| resources.value_of("cpus")).into());
         }
         resources.cpu_period = 100_000;
         #[allow(clippy::cast_possible_truncation, reason = "its size was checked")]
@@ -280,7 +285,8 @@ fn cpu_set(call: &Call<'_>, name: &str, set: Option<String>) -> Result<String> {
         "must have numbers and ranges such as \"0-3,5\" as `{name}`, got {}",
         quoted(&set)
     );
-    Err(call.bad_option("resources", what).into())
+    let wrong = call.bad_option("resources", what);
+    Err(wrong.within(|resources| resources.value_of(name)).into())
 }
 
 /// The labels that `run` and `with_metadata` share.

@@ -9,6 +9,7 @@ use mlua::Result;
 
 use super::contexts;
 use super::decode::{Call, Options, Out, clean, quoted};
+use super::warnings::warn_of_bare_name;
 use crate::error::{CallError, Subject};
 
 pub(super) fn image(call: &mut Call<'_>) -> Result<Out> {
@@ -57,7 +58,9 @@ fn reference(call: &Call<'_>, text: &str) -> Result<Reference> {
                 wrong.hint(format!("one `:` too many: write {}", quoted(&text.replace("::", ":"))))
             }
             _ if text.trim() != text => wrong.hint("it has a blank at its start or end"),
-            ReferenceError::UpperCase(_) => wrong.hint(format!("write {}", quoted(&text.to_ascii_lowercase()))),
+            ReferenceError::UpperCase(_) if text.to_ascii_lowercase().parse::<Reference>().is_ok() => {
+                wrong.hint(format!("write {}", quoted(&text.to_ascii_lowercase())))
+            }
             ReferenceError::Part { part: "tag", text: tag } if tag.is_empty() => {
                 wrong.hint("there is nothing after `:`; is the version's variable set?")
             }
@@ -385,6 +388,7 @@ fn file(call: &mut Call<'_>, url: String) -> Result<Out> {
         if value.as_ref().is_some_and(|value| value.chars().any(char::is_control)) {
             return Err(call
                 .bad_option("headers", format_args!("can't have a line break in `{name}`"))
+                .within(|headers| headers.value_of(name))
                 .into());
         }
         Ok(value)
@@ -414,10 +418,11 @@ pub(super) fn oci_layout(call: &mut Call<'_>) -> Result<Out> {
         return Err(call
             .bad_arg(0, format_args!("must have a digest, got {}", quoted(&text)))
             .hint(
-                "an OCI layout is read by digest: write `name@sha256:…`; the digests are in the directory's index.json",
+                "an OCI layout is read by digest: write `local/name@sha256:…`; the digests are in the directory's index.json",
             )
             .into());
     }
+    warn_of_bare_name(call, &text);
     let layout = OciLayoutSource {
         reference: text,
         platform: None,

@@ -5,10 +5,12 @@
 use std::sync::Arc;
 
 use luakit_diagnostic::{Diagnostic, SourceFile, Span};
+use luakit_llb::op::Op;
 use luakit_llb::{Platform, StackId, State};
 
-use super::decode::Call;
+use super::decode::{Call, quoted};
 use crate::build::Build;
+use crate::evaluation::Export;
 
 /// How many places a warning names besides its own.
 const MORE_PLACES: usize = 5;
@@ -39,27 +41,36 @@ fn warn(build: &Build, at: StackId, warning: Diagnostic) {
 pub(crate) fn warn_lost(build: &Build) {
     let kept: Vec<State> = build.exports.borrow().iter().map(|export| export.state).collect();
     let graph = build.graph.borrow();
-    let lost: Vec<StackId> = graph.lost_steps(&kept).into_iter().map(|step| step.stack).collect();
+    let is_readonly = |op: &Op| matches!(op, Op::Exec(exec) if exec.run.readonly_rootfs);
+    let lost = graph.lost_steps(&kept).into_iter();
+    let lost: Vec<(StackId, bool)> = lost.map(|step| (step.stack, is_readonly(&step.op))).collect();
     drop(graph);
-    let mut places: Vec<(StackId, Span)> = Vec::new();
-    for at in lost {
+    let mut places: Vec<(StackId, bool, Span)> = Vec::new();
+    for (at, readonly) in lost {
         if let Some(place) = place(build, at)
-            && !places.iter().any(|(_, earlier)| *earlier == place)
+            && !places.iter().any(|(_, _, earlier)| *earlier == place)
         {
-            places.push((at, place));
+            places.push((at, readonly, place));
         }
     }
-    let Some(((first, _), others)) = places.split_first() else {
+    let Some(((first, readonly, _), others)) = places.split_first() else {
         return;
+    };
+    let hint = if *readonly {
+        "with `readonly_rootfs` its root is what it was before: go on with what it wrote (`run:output(dest)`)"
+    } else {
+        "states never change: go on with what a method returns (`s = s:run(…)`)"
     };
     let mut warning = Diagnostic::warning(
         "lost-step",
         "nothing is made of the state that this step returns: the step isn't built",
     )
-    .with_hint("states never change: go on with what a method returns (`s = s:run(…)`)");
+    .with_hint(hint);
     if !others.is_empty() {
         let named = others.iter().take(MORE_PLACES);
-        let mut named: Vec<String> = named.map(|(_, at)| format!("{}:{}", at.file.name, at.line)).collect();
+        let mut named: Vec<String> = named
+            .map(|(_, _, at)| format!("{}:{}", at.file.name, at.line))
+            .collect();
         if let Some(rest) = others.len().checked_sub(MORE_PLACES).filter(|rest| *rest > 0) {
             named.push(format!("{rest} more"));
         }
@@ -89,6 +100,45 @@ pub(super) fn warn_of_platform(call: &Call<'_>, context: &str, is_for: &Platform
     }
     let message = format!("build context `{context}` is an image for {is_for}, and was asked for {asked}");
     warn(call.build, call.at(), Diagnostic::warning("image-platform", message));
+}
+
+/// Warns of a layout's image whose name has no `/`: BuildKit reads what is before the first one as a host and its port
+/// (containerd's `reference.Parse`), and refuses `name@sha256:…` for the port when it solves.
+pub(super) fn warn_of_bare_name(call: &Call<'_>, reference: &str) {
+    if reference.contains('/') {
+        return;
+    }
+    let message = format!(
+        "BuildKit doesn't read {}: there is no `/` in the image's name",
+        quoted(reference)
+    );
+    let hint = "any name will do, for the digest alone counts: write `local/name@sha256:…`";
+    let warning = Diagnostic::warning("layout-name", message).with_hint(hint);
+    warn(call.build, call.at(), warning);
+}
+
+/// Warns of an export for one platform whose image the script asked for another: the files are that one's, under
+/// the other's name. What the script says of the config itself (`arch`, or `state:platform()`) is its own affair.
+pub(super) fn warn_of_platforms(call: &Call<'_>, export: &Export) {
+    let graph = call.graph();
+    let (Some(wanted), Some(is_for)) = (&export.platform, graph.explicit_platform(export.state)) else {
+        return;
+    };
+    let same = (wanted.os(), wanted.arch()) == (is_for.os(), is_for.arch());
+    if same || export.config.says_platform() {
+        return;
+    }
+    let (image, hint) = match graph.base_image(export.state) {
+        Some(image) => (
+            format!("image `{}`", image.familiar()),
+            format!("leave `platform` out here, or ask `bk.image()` for {wanted} too"),
+        ),
+        None => ("state".to_owned(), "leave `platform` out here".to_owned()),
+    };
+    let message = format!("this export is for {wanted}, and its {image} for {is_for}");
+    drop(graph);
+    let warning = Diagnostic::warning("export-platform", message).with_hint(hint);
+    warn(call.build, call.at(), warning);
 }
 
 /// Warns of variables in values that Dockerfiles would put in: here they stay.

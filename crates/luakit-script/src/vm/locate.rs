@@ -10,7 +10,7 @@ use std::sync::Arc;
 use luakit_diagnostic::{SourceFile, Span};
 
 use super::lexer::{self, Kind, Token};
-use crate::error::Subject;
+use crate::error::{Step, Subject};
 
 const KEYWORDS: &[&str] = &[
     "and", "break", "continue", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local", "nil",
@@ -59,12 +59,7 @@ impl Tokens {
             return only(found).map(|i| self.span(&(i..i + 1)));
         }
         let calls = self.calls(line, function?);
-        let parts = calls.iter().filter_map(|call| match subject {
-            Subject::Call | Subject::Field(_) => Some(self.call_part(call)),
-            Subject::Argument(n) => call.args.get(n.checked_sub(1)?).cloned().or(Some(self.call_part(call))),
-            Subject::OptionName(name) => self.option(call, name).map(|(key, _)| key),
-            Subject::OptionValue(path) => self.option(call, path).map(|(_, value)| value),
-        });
+        let parts = calls.iter().filter_map(|call| self.part(call, subject));
         let part = only(parts).or_else(|| {
             // Options that come in a variable: what is wrong stands elsewhere, the call stands here.
             let only_call = only(calls.iter())?;
@@ -123,6 +118,33 @@ impl Tokens {
     pub(super) fn keyword_field(&self, line: u32) -> Option<Span> {
         let is_keyword = |i: &usize| KEYWORDS.contains(&self.text(*i)) && matches!(self.before(*i), "." | ":");
         only(self.on_line(line).filter(is_keyword)).map(|i| self.span(&(i..i + 1)))
+    }
+
+    /// What loops go through that aren't left to `pairs` or `ipairs`: the bytes between `in` and `do`.
+    pub(super) fn loops(&self) -> Vec<Range<usize>> {
+        let all = 0..self.tokens.len();
+        let starts = all.filter(|i| self.kind(*i) == Some(Kind::Name) && self.text(*i) == "for");
+        starts.filter_map(|start| self.through(start)).collect()
+    }
+
+    /// What the loop that starts with a `for` goes through.
+    fn through(&self, start: usize) -> Option<Range<usize>> {
+        let names = self.until(start + 1, &["in", "=", "do"], false);
+        let first = (self.text(names) == "in").then_some(names + 1)?;
+        let mut end = first;
+        while self.text(end) != "do" {
+            if self.text(end) == "function" {
+                end = self.end_of_function(end, self.tokens.len());
+            }
+            end += 1;
+            self.tokens.get(end)?;
+        }
+        let last = end.checked_sub(1).filter(|last| *last >= first)?;
+        let left = matches!(self.text(first), "pairs" | "ipairs") && self.text(first + 1) == "(";
+        if left && self.close(first + 1) == Some(last) {
+            return None;
+        }
+        Some(self.tokens.get(first)?.start..self.tokens.get(last)?.end)
     }
 
     /// Every name that the file introduces as a local, a parameter or a loop's variable.
@@ -307,37 +329,52 @@ impl Tokens {
         keyword || (punct && !matches!(before, ")" | "]" | "}" | ";"))
     }
 
-    /// An option of a call by its path (`mode`, `owner.user`, `mounts[2]`): its key and its value.
-    fn option(&self, call: &Call, path: &str) -> Option<(Part, Part)> {
-        let mut within = call.args.iter().filter(|arg| self.is_table(arg));
-        let mut table = within.next_back()?.clone();
-        let mut found = None;
-        for step in path.split_inclusive(['.', ']']).flat_map(|step| step.split('[')) {
-            let step = step.trim_end_matches(['.', ']']);
-            if step.is_empty() {
-                continue;
+    /// The part of a call that a subject is. Of a table that is in a variable, it is the variable.
+    fn part(&self, call: &Call, subject: &Subject) -> Option<Part> {
+        Some(match subject {
+            Subject::Call | Subject::Field(_) => self.call_part(call),
+            Subject::Argument(n) => {
+                let argument = call.args.get(n.checked_sub(1)?);
+                argument.cloned().unwrap_or_else(|| self.call_part(call))
             }
-            let elements = self.elements(table.start, table.end - 1);
-            let (key, value) = match step.parse::<usize>() {
-                Ok(number) => {
-                    let mut listed = elements.into_iter().filter(|e| self.key(e).is_none());
-                    let element = listed.nth(number.checked_sub(1)?)?;
-                    (element.clone(), element)
-                }
-                Err(_) => only(
-                    elements
-                        .iter()
-                        .filter_map(|e| self.key(e).filter(|(k, _)| self.key_is(k, step))),
-                )?,
-            };
-            table = value.clone();
-            found = Some((key, value));
-            if !self.is_table(&table) {
-                // What lies deeper is in a variable: what is known of it is this much.
-                break;
+            Subject::OptionName(name) => self.keyed(self.options(call)?, name)?.0,
+            Subject::OptionValue(name) => self.keyed(self.options(call)?, name)?.1,
+            Subject::Inside(of, step) => {
+                let table = self.part(call, of)?;
+                let inside = match step {
+                    Step::Element(index) => self.element(&table, *index),
+                    Step::Key(name) => self.keyed(&table, name).map(|(_, value)| value),
+                };
+                inside.unwrap_or(table)
             }
-        }
-        found
+            Subject::KeyName(of, name) => {
+                let table = self.part(call, of)?;
+                self.keyed(&table, name).map_or(table, |(key, _)| key)
+            }
+        })
+    }
+
+    /// The table of a call's options.
+    fn options<'c>(&self, call: &'c Call) -> Option<&'c Part> {
+        call.args.iter().rfind(|arg| self.is_table(arg))
+    }
+
+    /// A table's key and its value, if it is written there once.
+    fn keyed(&self, table: &Part, name: &str) -> Option<(Part, Part)> {
+        let elements = self.table_elements(table)?;
+        let keyed = elements.iter().filter_map(|element| self.key(element));
+        only(keyed.filter(|(key, _)| self.key_is(key, name)))
+    }
+
+    /// A list's element, from 1.
+    fn element(&self, table: &Part, index: usize) -> Option<Part> {
+        let elements = self.table_elements(table)?;
+        let mut listed = elements.into_iter().filter(|element| self.key(element).is_none());
+        listed.nth(index.checked_sub(1)?)
+    }
+
+    fn table_elements(&self, table: &Part) -> Option<Vec<Part>> {
+        self.is_table(table).then(|| self.elements(table.start, table.end - 1))
     }
 
     fn is_table(&self, part: &Part) -> bool {

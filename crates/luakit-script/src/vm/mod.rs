@@ -10,6 +10,7 @@ mod forbidden;
 mod hidden;
 mod lexer;
 mod locate;
+mod loops;
 mod modules;
 mod raised;
 mod random;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use mlua::{Function, Lua, LuaOptions, StdLib, Table, Value, Variadic};
 
-use super::{clock, forbidden, modules, raised, random, text};
+use super::{clock, forbidden, loops, modules, raised, random, text};
 use crate::api;
 use crate::build::Build;
 
@@ -142,7 +142,9 @@ pub(super) fn create(build: &Rc<Build>) -> mlua::Result<(Lua, Function)> {
     host.raw_set("print", print)?;
     let before = lua.create_function(|_, (a, b): (Value, Value)| Ok(api::comes_before(&a, &b)))?;
     host.raw_set("before", before)?;
-    let unordered = lua.create_function(|_, key: Value| -> mlua::Result<()> { Err(api::unordered(&key)) })?;
+    let unordered = lua.create_function(|_, (key, caller): (Value, Option<String>)| -> mlua::Result<()> {
+        Err(api::unordered(&key, caller.as_deref()))
+    })?;
     host.raw_set("unordered", unordered)?;
     let views = lua.create_table()?;
     host.raw_set("views", &views)?;
@@ -153,7 +155,8 @@ pub(super) fn create(build: &Rc<Build>) -> mlua::Result<(Lua, Function)> {
         .load(include_str!("bootstrap.luau"))
         .set_name(format!("={OWN_CHUNK}"))
         .set_compiler(text::compiler())
-        .call::<Function>((host, &globals))?;
+        .call::<Function>((&host, &globals))?;
+    loops::install(&lua, &host)?;
 
     forbidden::install(&lua, &globals)?;
     register_loaded(&globals)?;

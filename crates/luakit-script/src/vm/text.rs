@@ -7,6 +7,7 @@ use std::sync::Arc;
 use mlua::chunk::{ChunkMode, Compiler};
 use mlua::{Function, Lua, LuaString, Table, Value, Variadic};
 
+use super::loops;
 use crate::build::Build;
 use crate::error::CallError;
 
@@ -89,6 +90,16 @@ fn compile(lua: &Lua, chunk: &str, text: &[u8], env: Option<Table>) -> mlua::Res
     if text.first().is_some_and(|b| *b == 0x1b || *b < b'\t') {
         return Err(error(None, "bytecode is not taken, only text"));
     }
+    let load = |bytecode: Vec<u8>| {
+        let code = lua
+            .load(bytecode)
+            .set_name(format!("={chunk}"))
+            .set_mode(ChunkMode::Binary);
+        match env {
+            Some(env) => code.set_environment(env).into_function(),
+            None => code.into_function(),
+        }
+    };
     let bytecode = compiler().compile(text).map_err(|e| match e {
         mlua::Error::SyntaxError { message, .. } => {
             let (line, message) = split_line(&message);
@@ -96,14 +107,10 @@ fn compile(lua: &Lua, chunk: &str, text: &[u8], env: Option<Table>) -> mlua::Res
         }
         other => other,
     })?;
-    let mut code = lua
-        .load(bytecode)
-        .set_name(format!("={chunk}"))
-        .set_mode(ChunkMode::Binary);
-    if let Some(env) = env {
-        code = code.set_environment(env);
+    match loops::asking(text).and_then(|asking| compiler().compile(asking).ok()) {
+        Some(asking) => loops::own(lua, &load(asking)?),
+        None => load(bytecode),
     }
-    code.into_function()
 }
 
 /// The compiler writes `LINE: message`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use luakit_buildkit::ContentStore;
-use luakit_frontend::resolve::{Network, complete, platform_warnings};
+use luakit_frontend::resolve::{Network, complete};
 use luakit_frontend::{Plan, References, lock};
 use luakit_llb::Pins;
 
@@ -62,7 +62,7 @@ impl ResolutionArgs {
         let file = LockFile::find(self.lock.as_deref(), script);
         let locked = file.read(self.lock.is_some())?.unwrap_or_default();
         if self.locked {
-            lock::check(&plan.reached(), &locked).map_err(|e| Failure::new(Kind::Script, e.diagnostic()))?;
+            lock::check(&plan.reached(), &locked).map_err(|e| Failure::new(Kind::Script, plan.unlocked(&e)))?;
         }
         Ok(locked)
     }
@@ -93,7 +93,7 @@ impl ResolutionArgs {
             pins = completed.map_err(|e| Failure::several(Kind::Build, plan.unresolved(&e)))?;
         }
         layouts::note(plan, stores, &mut pins)?;
-        for warning in platform_warnings(&pins) {
+        for warning in plan.image_warnings(&pins) {
             printer.diagnostic(&warning);
         }
         Ok(pins)

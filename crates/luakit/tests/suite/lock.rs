@@ -66,10 +66,23 @@ fn locked_refuses_what_is_not_pinned() {
     assert_eq!(run.code(), 3);
     insta::assert_snapshot!(run.stderr(), @"
     error[not-locked]: the lock file doesn't pin 2 of the build's sources
-    note: image `alpine:3.20` for linux/amd64 (pinned is `alpine:3.19` for linux/amd64)
-    note: git source `https://h.com/a.git#v1`
+    note: build.lua:1: image `alpine:3.20` for linux/amd64 (pinned is `alpine:3.19` for linux/amd64)
+    note: build.lua:1: git source `https://h.com/a.git#v1`
     hint: `luakit lock` pins what is missing and keeps what is there
     ");
+
+    let script = "local base = bk.image(\"alpine:3.19\")\nbk.export(bk.merge(base, bk.http(\"https://h.com/a\")))";
+    let project = Project::new(&[("build.lua", script), ("luakit.lock", &lock())]);
+    let run = project.run(&["build", "--locked"]);
+    assert_eq!(run.code(), 3);
+    insta::assert_snapshot!(run.stderr(), @r#"
+    error[not-locked]: the lock file doesn't pin file `https://h.com/a`
+     --> build.lua:2
+      |
+    2 | bk.export(bk.merge(base, bk.http("https://h.com/a")))
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: `luakit lock` pins what is missing and keeps what is there
+    "#);
 }
 
 #[test]

@@ -67,7 +67,8 @@ impl At<'_> {
         match self {
             Self::Param(index, ..) => Subject::Argument(*index),
             Self::Option(name) => Subject::OptionValue((*name).to_owned()),
-            Self::Index(of, _) | Self::Key(of, _) => of.subject(),
+            Self::Index(of, index) => of.subject().element(*index),
+            Self::Key(of, key) => of.subject().value_of(*key),
         }
     }
 }

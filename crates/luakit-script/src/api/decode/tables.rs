@@ -148,10 +148,8 @@ impl Decoder<'_> {
             return None;
         };
         if let Some((name, _)) = pairs.iter().find(|(name, _)| name.contains('=')) {
-            self.bad(
-                at,
-                Wrong::new(format!("can't have a variable with `=` in its name: {}", quoted(name))),
-            );
+            let what = format!("{at} can't have a variable with `=` in its name: {}", quoted(name));
+            self.push(CallError::new("bad-value", what).about(at.subject().name_of(name)));
             return None;
         }
         Some(Arg::Pairs(pairs))
@@ -202,9 +200,8 @@ impl Decoder<'_> {
     /// The options of a call.
     pub(super) fn options(&mut self, function: &'static Function, record: &'static Record, table: &Table) -> Options {
         let what = || format!("the options of {}", function.shown());
-        let found = self.find(record, table, &what, |decoder, key| {
-            decoder.push(unknown(record, key, &format!("in {}", function.shown()), "option"));
-        });
+        let place = (format!("in {}", function.shown()), "option");
+        let found = self.find(record, table, &what, &place, &|key| Subject::OptionName(key.to_owned()));
         let mut options = Vec::with_capacity(found.len());
         let mut seen = Vec::with_capacity(found.len());
         for (field, key, value) in found {
@@ -221,11 +218,8 @@ impl Decoder<'_> {
     fn record(&mut self, record: &'static Record, table: &Table, at: &At<'_>) -> Option<Options> {
         let before = self.problems.0.len();
         let what = || format!("the parts of {at}");
-        let found = self.find(record, table, &what, |decoder, key| {
-            let mut error = unknown(record, key, &format!("in {at}"), "key");
-            error.subject = at.subject();
-            decoder.push(error);
-        });
+        let place = (format!("in {at}"), "key");
+        let found = self.find(record, table, &what, &place, &|key| at.subject().name_of(key));
         let mut parts = Vec::with_capacity(found.len());
         let mut seen = Vec::with_capacity(found.len());
         for (field, key, value) in found {
@@ -238,13 +232,15 @@ impl Decoder<'_> {
         (self.problems.0.len() == before).then_some(Options(parts))
     }
 
-    /// The fields that a table holds, in the record's order; what it does not know goes to `unknown`.
+    /// The fields that a table holds, in the record's order. `place` says where that is and what its keys are called,
+    /// and `name_of` which part of the call a key's name is.
     fn find(
         &mut self,
         record: &'static Record,
         table: &Table,
         what: &dyn Fn() -> String,
-        mut unknown: impl FnMut(&mut Self, &str),
+        place: &(String, &'static str),
+        name_of: &dyn Fn(&str) -> Subject,
     ) -> Vec<(&'static Field, Cow<'static, str>, Value)> {
         let mut found: Vec<(usize, Cow<'static, str>, Value)> = Vec::new();
         let mut others: Vec<String> = Vec::new();
@@ -277,7 +273,7 @@ impl Decoder<'_> {
         }
         others.sort_unstable();
         for key in &others {
-            unknown(self, key);
+            self.push(unknown(record, key, &place.0, place.1).about(name_of(key)));
         }
         found.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         let twice = found.windows(2).find_map(|pair| match pair {
@@ -289,7 +285,7 @@ impl Decoder<'_> {
                 "conflicting-options",
                 format!("`{one}` and `{other}` are the same option, and both are given"),
             );
-            self.push(error.about(Subject::OptionName(other)).hint("leave one out"));
+            self.push(error.about(name_of(&other)).hint("leave one out"));
         }
         let resolve = |(place, key, value)| {
             record
@@ -334,7 +330,7 @@ fn unknown(record: &'static Record, key: &str, place: &str, kind: &str) -> CallE
             hint = Some(format!("known: {}", known.join(", ")));
         }
     }
-    let mut error = CallError::new("unknown-option", message).about(Subject::OptionName(key.to_owned()));
+    let mut error = CallError::new("unknown-option", message);
     error.hint = hint;
     error
 }

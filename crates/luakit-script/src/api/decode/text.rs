@@ -116,6 +116,24 @@ fn is_symbolic(text: &str) -> bool {
     })
 }
 
+/// Whom processes run as: `user` or `user:group`, in names or in numbers.
+pub(super) fn user_name(text: String) -> Result<String, Wrong> {
+    let wrong = |hint| Wrong::new(format!("must be \"user\" or \"user:group\", got {}", quoted(&text))).hint(hint);
+    if text.chars().any(is_no_name) {
+        return Err(wrong("no user or group has a blank in its name"));
+    }
+    match text.split_once(':') {
+        Some((_, "")) => Err(wrong("leave out the `:`, or name the group after it")),
+        Some((_, group)) if group.contains(':') => Err(wrong("there is one user and one group")),
+        _ => Ok(text),
+    }
+}
+
+/// What no user's and no group's name holds.
+fn is_no_name(c: char) -> bool {
+    c.is_whitespace() || c.is_control()
+}
+
 /// `user`, `user:group`, `:group`; digits are ids, `root` is 0.
 pub(super) fn owner(text: &str) -> Result<Owner, Wrong> {
     let (user, group) = match text.split_once(':') {
@@ -139,6 +157,13 @@ pub(super) fn owner(text: &str) -> Result<Owner, Wrong> {
 pub(super) fn owner_id(text: &str) -> Result<OwnerId, Wrong> {
     if text == "root" {
         return Ok(OwnerId::Id(0));
+    }
+    if text.contains(':') || text.chars().any(is_no_name) {
+        return Err(Wrong::new(format!(
+            "must be a user's or a group's name or number, got {}",
+            quoted(text)
+        ))
+        .hint("it has no blank and no `:` in it: a user and a group are \"user:group\" or { user =, group = }"));
     }
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return Ok(OwnerId::Name(text.to_owned()));

@@ -13,7 +13,7 @@ use super::text::{self, Wrong, number_text, quoted};
 use super::{At, Problems, hint};
 use crate::api::objects::{LuaMount, LuaPlatform, LuaState, MountSpec};
 use crate::api::table::{MAX_EXACT, Type};
-use crate::error::{CallError, Subject};
+use crate::error::{CallError, Step, Subject};
 
 /// Decodes the values of one call and keeps what is wrong with them.
 pub(super) struct Decoder<'a> {
@@ -202,12 +202,14 @@ impl<'a> Decoder<'a> {
     /// Decodes one value. `None` when it is wrong, and then the problem is kept.
     pub(super) fn value(&mut self, ty: &Type, value: &Value, at: &At<'_>) -> Option<Arg> {
         if let Type::Refused(instead) = ty {
-            let Subject::OptionValue(name) = at.subject() else {
-                return None;
+            let name = match at.subject() {
+                Subject::OptionValue(name) => Subject::OptionName(name),
+                Subject::Inside(of, Step::Key(name)) => Subject::KeyName(of, name),
+                other => other,
             };
             self.problems.push(
                 CallError::new("refused-option", format!("{at} is not accepted"))
-                    .about(Subject::OptionName(name))
+                    .about(name)
                     .confidential()
                     .hint(*instead),
             );
@@ -271,7 +273,8 @@ impl<'a> Decoder<'a> {
                 "must be a path relative to the build context, got {}",
                 quoted(&text)
             ))),
-            Type::Name | Type::Path | Type::UserName | Type::ContextPath => Ok(Arg::Text(text)),
+            Type::Name | Type::Path | Type::ContextPath => Ok(Arg::Text(text)),
+            Type::UserName => text::user_name(text).map(Arg::Text),
             Type::MountPath => mount_path(text).map(Arg::Text),
             Type::Enum(words) => self.lua_enum(words, &text),
             Type::Size | Type::SizeOrUnlimited => text::size(&text).map(Arg::Int),

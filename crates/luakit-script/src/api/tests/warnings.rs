@@ -38,6 +38,18 @@ fn steps_whose_states_are_dropped() {
 }
 
 #[test]
+fn a_run_that_changes_no_root_is_kept_by_its_outputs() {
+    let script = r#"
+        local s = bk.image("alpine:3.19")
+        bk.export(s:run("check", { readonly_rootfs = true }))
+    "#;
+    insta::assert_snapshot!(warned(script), @r"
+    3: nothing is made of the state that this step returns: the step isn't built
+      hint: with `readonly_rootfs` its root is what it was before: go on with what it wrote (`run:output(dest)`)
+    ");
+}
+
+#[test]
 fn outputs_of_a_run_keep_it() {
     let script = r#"
         local s = bk.image("alpine:3.19")
@@ -74,5 +86,39 @@ fn a_dot_and_variables_mean_what_they_say() {
       hint: write the whole value; of build arguments, with `..`: `"v" .. bk.arg("VERSION")`
     7: `${HOME}` in the value of `HOME` stays as it is: nothing is put in
       hint: write the whole value; of build arguments, with `..`: `"v" .. bk.arg("VERSION")`
+    "#);
+}
+
+#[test]
+fn an_export_for_another_platform_than_its_image() {
+    let script = r#"
+        local arm = bk.image("alpine:3.19", { platform = "linux/arm64" })
+        bk.export(arm, { platform = "linux/amd64" })
+        bk.export(arm, { name = "same", platform = "linux/arm64" })
+        bk.export(arm, { name = "its-own" })
+        bk.export(arm:platform("linux/amd64"), { name = "said", platform = "linux/amd64" })
+        bk.export(arm, { name = "config", platform = "linux/amd64", arch = "amd64" })
+        bk.export(bk.image("alpine:3.19"), { name = "open", platform = "linux/s390x" })
+        bk.export(bk.image("alpine:3.19", { platform = "linux/arm/v6" }), { name = "v", platform = "linux/arm/v7" })
+        bk.export(bk.scratch():platform("linux/arm64"):mkdir("/a"), { name = "state", platform = "linux/amd64" })
+    "#;
+    insta::assert_snapshot!(warned(script), @r"
+    3: this export is for linux/amd64, and its image `alpine:3.19` for linux/arm64
+      hint: leave `platform` out here, or ask `bk.image()` for linux/amd64 too
+    10: this export is for linux/amd64, and its state for linux/arm64
+      hint: leave `platform` out here
+    ");
+}
+
+#[test]
+fn a_layout_image_without_a_slash() {
+    let digest = "0".repeat(64);
+    let script = format!(
+        "bk.export(bk.oci_layout('base@sha256:{digest}'))\n\
+         bk.export(bk.oci_layout('local/base@sha256:{digest}'), {{ name = 'b' }})"
+    );
+    insta::assert_snapshot!(warned(&script), @r#"
+    1: BuildKit doesn't read "base@sha256:000000000000000000000000000000000000000000000000…": there is no `/` in the image's name
+      hint: any name will do, for the digest alone counts: write `local/name@sha256:…`
     "#);
 }

@@ -24,10 +24,10 @@ fn options_are_underlined() {
     "#);
     insta::assert_snapshot!(error("local s = bk.scratch()\ns:run(\"make\", { mounts = { bk.cache(\"/x\"), \"oops\" } })"), @r#"
     error[wrong-type]: mounts[2] must be a mount, got string
-     --> build.lua:2:26
+     --> build.lua:2:44
       |
     2 | s:run("make", { mounts = { bk.cache("/x"), "oops" } })
-      |                          ^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |                                            ^^^^^^
     hint: mounts are made with bk.cache, bk.bind, bk.secret, bk.ssh and bk.tmpfs
     "#);
     insta::assert_snapshot!(error("local s = bk.scratch()\ns:mkdir(\"/x\", { [\"mode\"] = 0899 }):run(\"x\", { mode = 1 })"), @r#"
@@ -174,4 +174,71 @@ fn a_call_in_a_module_is_placed_there() {
 fn a_caught_call_error_is_its_message() {
     let script = "local ok, err = pcall(bk.image, \"alpine\", { plattform = \"x\" })\nprint(ok, type(err), err)";
     insta::assert_snapshot!(Run::script(script).printed(), @"false	string	unknown option `plattform` in bk.image(); did you mean `platform`?");
+}
+
+/// What a script's only error underlines.
+fn underlined(script: &str) -> String {
+    let (_, failure) = Run::script(script).run();
+    let span = failure
+        .and_then(|failure| failure.diagnostic.span.clone())
+        .expect("a place");
+    let columns = span.columns.expect("columns");
+    let line = script.lines().nth(span.line as usize - 1).expect("a line");
+    let width = (columns.end - columns.start) as usize;
+    line.chars().skip(columns.start as usize - 1).take(width).collect()
+}
+
+#[test]
+fn what_is_deep_in_a_call_is_underlined() {
+    let check = |call: &str, expect: &str| {
+        let script = format!("local s = bk.image(\"alpine\")\n{call}");
+        assert_eq!(underlined(&script), expect, "{call}");
+    };
+    check("s:copy(s, 'a', 'b', { owner = { user = {} } })", "{}");
+    check("s:copy(s, 'a', 'b', { owner = { usr = 'x' } })", "usr");
+    check("s:copy(s, { 'a', 5 }, '/b/')", "5");
+    check("s:run('x', { mounts = { bk.cache('/a'), 'b' } })", "'b'");
+    check(
+        "s:run('x', { mounts = { bk.cache('/a'), bk.cache('/a/') } })",
+        "bk.cache('/a/')",
+    );
+    check("s:run('x', { env = { A = '', [\"B.[1]\"] = true } })", "true");
+    check("s:run('x', {\n  env = {\n    A = {},\n  },\n})", "{}");
+    check("s:run('x', { env = { ['A=B'] = 'c' } })", "'A=B'");
+    check("s:run('x', { ulimits = { nofile = { soft = 'x' } } })", "'x'");
+    check("s:run('x', { ulimits = { nofil = 1 } })", "nofil");
+    check(
+        "s:run('x', { ulimits = { nproc = 1, nofile = { soft = 2, hard = 1 } } })",
+        "{ soft = 2, hard = 1 }",
+    );
+    check("s:run('x', { extra_hosts = { a = '::1', b = 'x' } })", "'x'");
+    check("s:run('x', { extra_hosts = { ['a b'] = '::1' } })", "'a b'");
+    check("s:run('x', { devices = { 'a', { name = 1 } } })", "1");
+    check("s:run('x', { resources = { cpus = 0 } })", "0");
+    check("s:run('x', { resources = { cpuset_cpus = 'all' } })", "'all'");
+    check("bk.merge({ s, nil, s })", "nil");
+    check("bk.merge(s, { s, 1 })", "1");
+    check("s:env({ A = 'x', B = {} })", "{}");
+    check("bk.http('https://a.b/c', { headers = { Cookie = 'x' } })", "Cookie");
+    check(
+        "bk.http('https://a.b/c', { headers = { Authorization = 'x' } })",
+        "Authorization",
+    );
+    check(
+        "bk.http('https://a.b/c', { headers = { accept = 'a\\nb' } })",
+        "'a\\nb'",
+    );
+    check(
+        "bk.export(s, { healthcheck = { test = 'x', interval = '1ns' } })",
+        "'1ns'",
+    );
+    check("bk.export(s, { expose = { 80, '99999' } })", "'99999'");
+    check("bk.platform({ os = 'linux', arch = 5 })", "5");
+    // What is in a variable is not seen: the variable stands for it.
+    check(
+        "local owner = { usr = 'x' } s:copy(s, 'a', 'b', { owner = owner })",
+        "owner",
+    );
+    check("local o = { owner = { usr = 'x' } } s:copy(s, 'a', 'b', o)", "o");
+    check("local function f() return 1 end s:copy(s, { f(), 'a' }, '/b/')", "f()");
 }

@@ -328,3 +328,94 @@ fn keys_without_an_order_are_refused() {
     hint: keep the keys in a list as well, and go through that with `ipairs`
     ");
 }
+
+#[test]
+fn loops_without_pairs_have_the_same_order() {
+    let script = r#"
+        local t, u, sorted = {}, {}, {}
+        for i = 1, 40 do
+            t[bk.scratch():mkdir("/" .. i)] = i
+            sorted[i] = tostring(i)
+        end
+        sorted = table.concat(sorted, " ")
+        local function check(...)
+            local seen = {}
+            for key, value in ... do seen[#seen + 1] = tostring(value) end
+            assert(table.concat(seen, " ") == sorted, table.concat(seen, " "))
+        end
+        check(t) check(next, t) check(next, t, nil) check(pairs(t))
+        local seen, key, value = {}, next(t)
+        while key do
+            seen[#seen + 1] = tostring(value)
+            t[key] = value
+            key, value = next(t, key)
+        end
+        assert(table.concat(seen, " ") == sorted)
+        load("local t, check = ... local n = 0 for _, value in t do n += 1 assert(n == value) end", "=x", "t", {
+            assert = assert,
+        })(t)
+        -- What is no table with such keys is gone through as before.
+        local n = 0
+        for key: number, value in { 5, 6, nil, 7 } do n += value end
+        for word in string.gmatch("a b", "%a") do n += 1 end
+        for value in setmetatable({ [print] = 1, [bk.scratch()] = 2 }, { __iter = function() return next, { 100 } end }) do n += value end
+        for key in (function() for i = 1, 2 do if i == 2 then return { [print] = 1 } end end end)() do n += 1000 end
+        for name, value in bk.args do n += 1 end
+        for _, i in ipairs({ 1 }) do for key in { 1 } do n += 1 end end
+        for key in setmetatable({}, { __metatable = false }) do n += 1 end
+        while true do n += 1 break end
+        print(n, next({}), #sorted)
+    "#;
+    check(script, "1031\tnil\t110");
+}
+
+#[test]
+fn loops_without_pairs_are_refused_alike() {
+    let told = |script: &str| {
+        let (_, failure) = Run::script(format!("local t = {{ [{{}}] = 1, [{{}}] = 2 }}\n{script}")).run();
+        failure.map_or_else(String::new, |failure| {
+            luakit_diagnostic::render(&failure.diagnostic, luakit_diagnostic::Colour::Plain)
+        })
+    };
+    insta::assert_snapshot!(told("for key in t do\nend"), @"
+    error[unordered-keys]: a loop can't go through a table with several objects (a table) as keys: their order would differ from run to run
+     --> build.lua:2
+      |
+    2 | for key in t do
+      | ^^^^^^^^^^^^^^^
+    hint: keep the keys in a list as well, and go through that with `ipairs`
+    ");
+    insta::assert_snapshot!(told("local key = next(t)\nnext(t, key)"), @"
+    error[unordered-keys]: next() can't go through a table with several objects (a table) as keys: their order would differ from run to run
+     --> build.lua:3:6
+      |
+    3 | next(t, key)
+      |      ^
+    hint: keep the keys in a list as well, and go through that with `ipairs`
+    ");
+}
+
+#[test]
+fn errors_around_loops_are_those_of_the_text_as_it_is() {
+    let (_, failure) = Run::script("local function f()\n  for key in { 1 } do error('deep') end\nend\nf()").run();
+    let shown = luakit_diagnostic::render(&failure.expect("it fails").diagnostic, luakit_diagnostic::Colour::Plain);
+    insta::assert_snapshot!(shown, @"
+    error[runtime]: deep
+     --> build.lua:2
+      |
+    2 |   for key in { 1 } do error('deep') end
+      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    traceback:
+      build.lua:2 in `f`
+      build.lua:4
+    ");
+    for (script, expect) in [
+        ("\nfor key in nothing do end", "nothing"),
+        ("\nfor key in { 1 } do end end", "error[syntax]"),
+        ("\nfor key in { 1 } do end end, function()", "error[syntax]"),
+    ] {
+        let (_, failure) = Run::script(script).run();
+        let shown = luakit_diagnostic::render(&failure.expect("it fails").diagnostic, luakit_diagnostic::Colour::Plain);
+        assert!(shown.contains(expect) && shown.contains(" --> build.lua:2"), "{shown}");
+    }
+}

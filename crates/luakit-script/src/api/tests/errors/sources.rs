@@ -130,7 +130,7 @@ bk.oci_layout("alpine:3.19")
         hint: set them with run: `chmod u+s …`
     bk.oci_layout("alpine:3.19")
         bad-value: argument 1 (ref) of bk.oci_layout() must have a digest, got "alpine:3.19"
-        hint: an OCI layout is read by digest: write `name@sha256:…`; the digests are in the directory's index.json
+        hint: an OCI layout is read by digest: write `local/name@sha256:…`; the digests are in the directory's index.json
     "##);
 }
 

@@ -135,6 +135,13 @@ s:copy(s, { "a", "" }, "/b")
 s:mkdir("")
 s:workdir("")
 s:user("")
+s:user("a b")
+s:user("app:")
+s:user("a:b:c")
+s:run("x", { user = " app" })
+bk.export(s, { user = "app\tx" })
+s:copy(s, "a", "b", { owner = "a b" })
+s:copy(s, "a", "b", { owner = { user = "a:b" } })
 s:mkdir("/a", { mode = 888 })
 s:mkdir("/a", { mode = "0o755" })
 s:mkdir("/a", { mode = "u+x" })
@@ -195,6 +202,27 @@ bk.image("a", { checksum = "sha256:12" })
         bad-value: argument 1 (path) of workdir() can't be empty
     s:user("")
         bad-value: argument 1 (user) of user() can't be empty
+    s:user("a b")
+        bad-value: argument 1 (user) of user() must be "user" or "user:group", got "a b"
+        hint: no user or group has a blank in its name
+    s:user("app:")
+        bad-value: argument 1 (user) of user() must be "user" or "user:group", got "app:"
+        hint: leave out the `:`, or name the group after it
+    s:user("a:b:c")
+        bad-value: argument 1 (user) of user() must be "user" or "user:group", got "a:b:c"
+        hint: there is one user and one group
+    s:run("x", { user = " app" })
+        bad-value: user must be "user" or "user:group", got " app"
+        hint: no user or group has a blank in its name
+    bk.export(s, { user = "app\tx" })
+        bad-value: user must be "user" or "user:group", got "app\tx"
+        hint: no user or group has a blank in its name
+    s:copy(s, "a", "b", { owner = "a b" })
+        bad-value: owner must be a user's or a group's name or number, got "a b"
+        hint: it has no blank and no `:` in it: a user and a group are "user:group" or { user =, group = }
+    s:copy(s, "a", "b", { owner = { user = "a:b" } })
+        bad-value: owner.user must be a user's or a group's name or number, got "a:b"
+        hint: it has no blank and no `:` in it: a user and a group are "user:group" or { user =, group = }
     s:mkdir("/a", { mode = 888 })
         bad-value: mode must have octal digits, 0 to 7: `888` has `8`
         hint: a mode is read digit by digit, as chmod does: `0755` and `755` are rwxr-xr-x; a number that was computed in decimal is not
