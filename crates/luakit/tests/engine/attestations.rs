@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::workbench::{Workbench, stderr_of, succeeded};
 
 /// Tells the release of the root that it is given, and which of its runs this is.
-const GENERATOR: &str = r##"
+const GENERATOR: &str = r#"
 local scan = [[#!/bin/sh
 set -eu
 version=$(cat "$BUILDKIT_SCAN_SOURCE/etc/alpine-release")
@@ -21,7 +21,7 @@ cat >"$BUILDKIT_SCAN_DESTINATION/$(basename "$BUILDKIT_SCAN_SOURCE").spdx.json" 
 END
 ]]
 bk.export(bk.image("alpine:3.20"):mkfile("/scan", scan, { mode = "0755" }), { entrypoint = { "/scan" } })
-"##;
+"#;
 
 const SCRIPT: &str = r#"bk.export(bk.image("alpine:3.19"):mkfile("/added", "text"))"#;
 
