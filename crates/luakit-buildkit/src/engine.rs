@@ -140,15 +140,12 @@ impl Engine {
             Err(status) => return Err(engine.refused(&status)),
         }
         if endpoint.is_docker() {
-            let containerd = match aside {
-                Some((info, version)) => {
-                    engine.platform = version.platform();
-                    info.containerd_store()
-                }
-                None => {
-                    let workers = engine.workers().await?;
-                    workers.iter().any(|worker| worker.labels.contains_key(SNAPSHOTTER))
-                }
+            let containerd = if let Some((info, version)) = aside {
+                engine.platform = version.platform();
+                info.containerd_store()
+            } else {
+                let workers = engine.workers().await?;
+                workers.iter().any(|worker| worker.labels.contains_key(SNAPSHOTTER))
             };
             engine.docker_store = Some(if containerd {
                 DockerStore::Containerd

@@ -283,8 +283,8 @@ fn read(connection: &TcpStream) -> io::Result<Request> {
         if from.read_line(&mut line)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        match line.trim_end().split_once(": ") {
-            Some((name, value)) => request.headers.push((name.to_owned(), value.to_owned())),
+        match line.trim_end().split_once(':') {
+            Some((name, value)) => request.headers.push((name.to_owned(), value.trim().to_owned())),
             None => break,
         }
     }

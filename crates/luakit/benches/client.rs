@@ -158,7 +158,7 @@ impl Bench {
     /// The first time, the engine has nothing of the context; then one file of it changes each time.
     fn compare_sending(&self, what: &str, changing: &Path) {
         self.compare(&format!("{what}, first"), Runs { warm: 0, counted: 3 }, PLAIN, || {
-            self.prune()
+            self.prune();
         });
         let mut changes = 0u32;
         self.compare(&format!("{what}, again"), Runs { warm: 1, counted: 5 }, PLAIN, || {

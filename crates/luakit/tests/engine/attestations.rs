@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::workbench::{Workbench, stderr_of, succeeded};
 
 /// Tells the release of the root that it is given, and which of its runs this is.
-const GENERATOR: &str = r##"
+const GENERATOR: &str = r#"
 local scan = [[#!/bin/sh
 set -eu
 version=$(cat "$BUILDKIT_SCAN_SOURCE/etc/alpine-release")
@@ -21,7 +21,7 @@ cat >"$BUILDKIT_SCAN_DESTINATION/$(basename "$BUILDKIT_SCAN_SOURCE").spdx.json" 
 END
 ]]
 bk.export(bk.image("alpine:3.20"):mkfile("/scan", scan, { mode = "0755" }), { entrypoint = { "/scan" } })
-"##;
+"#;
 
 const SCRIPT: &str = r#"bk.export(bk.image("alpine:3.19"):mkfile("/added", "text"))"#;
 
@@ -31,13 +31,11 @@ struct Scanned {
 }
 
 impl Scanned {
-    fn new() -> Self {
+    /// With a generator of the test's own: two that push one name would take it from each other.
+    fn new(test: &str) -> Self {
         let bench = Workbench::new();
-        let generator = format!(
-            "{}/luakit-test/generator:{}",
-            bench.engine.registry(),
-            std::process::id()
-        );
+        let registry = bench.engine.registry();
+        let generator = format!("{registry}/luakit-test/generator-{test}:{}", std::process::id());
         let project = bench.project(&[("build.lua", GENERATOR)]);
         let mut command = bench.luakit(&project);
         let pushed = command.args(["build", "--push", "-t", &generator]).output().unwrap();
@@ -89,7 +87,7 @@ fn documents(archive: &Path) -> Vec<(Value, Value)> {
 
 #[test]
 fn a_generators_sbom_is_attested() {
-    let scanned = Scanned::new();
+    let scanned = Scanned::new("one");
     let flags = [
         format!("--sbom=generator={}", scanned.generator),
         format!("--attest=type=sbom,generator={}", scanned.generator),
@@ -121,7 +119,7 @@ fn a_generators_sbom_is_attested() {
 /// Each platform's image has its own.
 #[test]
 fn several_platforms_are_scanned() {
-    let scanned = Scanned::new();
+    let scanned = Scanned::new("several");
     let flag = format!("--sbom=generator={}", scanned.generator);
     let documents = scanned.documents(&[&flag, "--platform=linux/amd64,linux/arm64"]);
     let about: Vec<&Value> = documents
