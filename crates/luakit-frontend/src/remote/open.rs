@@ -90,7 +90,7 @@ pub(super) async fn open<H: Host>(
     let exclude = match (main.tree(), read(&tree, &files.ignore).await?) {
         // What is no directory of the client's is there whole.
         (Some(_), _) => Vec::new(),
-        (None, Some(own)) => ignore::read(&SourceFile::new(files.ignore.as_str(), own))?,
+        (None, Some(own)) => ignore::read(&SourceFile::new(files.ignore.as_str(), own)).map_err(|wrong| *wrong)?,
         (None, None) => {
             let dir = client(&place.context_local, "");
             let hint = format!("{}-.dockerignore", dir.name);
