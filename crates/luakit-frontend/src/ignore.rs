@@ -18,11 +18,12 @@ pub fn candidates(script: &str) -> [String; 2] {
 }
 
 /// The patterns of an ignore file, each of which must be one: an engine would tell neither the file nor the line.
-pub fn read(file: &Arc<SourceFile>) -> Result<Vec<String>, Diagnostic> {
+pub fn read(file: &Arc<SourceFile>) -> Result<Vec<String>, Box<Diagnostic>> {
     for (number, line) in (1..).zip(file.data.split(|byte| *byte == b'\n')) {
         if let Err(error) = Patterns::new(patterns(line)) {
             let span = Span::line(Arc::clone(file), number);
-            return Err(Diagnostic::error("ignore-file", error.to_string()).with_span(span));
+            let wrong = Diagnostic::error("ignore-file", error.to_string());
+            return Err(Box::new(wrong.with_span(span)));
         }
     }
     Ok(patterns(&file.data))

@@ -13,7 +13,7 @@ use luakit_diagnostic::{Diagnostic, render_without_source};
 use luakit_frontend::host::{Entry, EntryKind, Host};
 use luakit_frontend::options::Options;
 use luakit_frontend::remote::{Answer, Job, RemoteFailure, build};
-use luakit_frontend::resolve::{ImageResolver, ResolveError};
+use luakit_frontend::resolve::{Failure, ImageResolver, ResolveError};
 use luakit_frontend::{Output, Solver};
 use luakit_llb::op::{HttpSource, ResolveMode};
 use luakit_llb::{Definition, Graph, Pins, Platform, Reference, ResolvedImage, marshal};
@@ -98,6 +98,22 @@ impl ImageResolver for Engine {
         };
         self.asked.lock().unwrap().push(told);
         let config = |platform: &Platform| {
+            // What the registry doesn't have, and one that isn't reached.
+            for (digits, why) in [
+                ("111", "r.example/gone@sha256:111: not found"),
+                ("222", "no route to host"),
+            ] {
+                if reference.to_string().contains(&format!("@sha256:{digits}")) {
+                    return Err(ResolveError {
+                        reference: reference.clone(),
+                        platform: platform.clone(),
+                        failure: Failure::Engine {
+                            message: why.to_owned(),
+                        },
+                        attempts: Vec::new(),
+                    });
+                }
+            }
             let json = format!(r#"{{"os":"{}","architecture":"{}"}}"#, platform.os(), platform.arch());
             let policy = |(from, to): &(String, String)| (*from == reference.familiar()).then(|| to.parse().unwrap());
             Ok(ResolvedImage {
@@ -170,7 +186,7 @@ impl Host for Engine {
             .lock()
             .unwrap()
             .push(format!("{image} of {store} for {platform}"));
-        Ok(br#"{"config":{"Env":["OF=layout"]}}"#.to_vec())
+        Ok(br#"{"architecture":"amd64","config":{"Env":["OF=layout"]},"os":"linux"}"#.to_vec())
     }
 
     async fn inputs(&self) -> Result<BTreeMap<String, Definition>, Refused> {
@@ -394,6 +410,53 @@ async fn what_a_script_asks_for_has_an_end() {
     let told = built(&engine, &[]).await.unwrap_err();
     insta::assert_snapshot!(told, @"the script asks for more than 10000 files and patterns");
     assert_eq!(engine.asked().matches("[internal] read file").count(), 10_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pinned_image_is_still_there() {
+    let pinned = async |digit: &str| {
+        let lock = format!(
+            "version = 1\n\n[[image]]\nref = \"docker.io/library/alpine:3.19\"\nplatform = \"linux/amd64\"\ndigest = \
+             \"sha256:{}\"\nconfig = '{{}}'\n",
+            digit.repeat(64)
+        );
+        let engine = Engine::new(&[
+            ("/build.lua", "bk.export(bk.image('alpine:3.19'))"),
+            ("/luakit.lock", &lock),
+        ]);
+        built(&engine, &[])
+            .await
+            .map(|outputs| sources(&outputs[0].definition).join(" "))
+    };
+    insta::assert_snapshot!(pinned("1").await.unwrap_err().replace(&"1".repeat(64), "1…"), @"
+    the registry has no `alpine:3.19@sha256:1…`, which the lock file pins
+    build.lua:1: named here
+    hint: `luakit lock --update alpine:3.19` pins the one that it has now; without its entry the image is looked up
+    ");
+    // The engine may have what can't be asked for.
+    assert!(pinned("2").await.unwrap().contains("alpine:3.19@sha256:222"));
+    assert!(pinned("3").await.unwrap().contains("alpine:3.19@sha256:333"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_for_is_what_the_config_says() {
+    let layout = format!("oci-layout://store@sha256:{}", "1".repeat(64));
+    let options = [
+        ("platform", "linux/amd64,linux/arm64"),
+        ("context:base", layout.as_str()),
+    ];
+    let engine = Engine::new(&[("/build.lua", "local base = bk.image('base')\nbk.export(base)")]);
+    let outputs = built(&engine, &options).await.unwrap();
+    let told = outputs.iter().map(|output| {
+        let config = String::from_utf8_lossy(&output.config).into_owned();
+        format!(
+            "{}: {}",
+            output.platform,
+            config.contains(&format!("\"architecture\":\"{}\"", output.platform.arch()))
+        )
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["linux/amd64: true", "linux/arm64: true"]);
+    insta::assert_snapshot!(engine.told(), @"build context `base` is an image for linux/amd64, and was asked for linux/arm64");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -318,7 +318,7 @@ fn what_is_odd() {
         },
         {
           "ruleName": "image-platform",
-          "description": "Something about the script or its build is odd",
+          "description": "Images should be for the platform that they are used on",
           "detail": "it is another\nhint: say which",
           "location": {"ranges": [{"start": {"line": 5,"character": 13},"end": {"line": 5,"character": 21}}]}
         }

@@ -15,6 +15,7 @@
     reason = "a benchmark prints, and ends where something is wrong"
 )]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -125,27 +126,20 @@ fn build(engine: &Engine, folder: &Path, file: &str, image: &str) -> Taken {
 
 /// The steps of a build by the engine's events: JSON objects, one after the other.
 fn steps(events: &str) -> Vec<Step> {
-    let mut steps: Vec<(String, Step)> = Vec::new();
+    let mut steps: BTreeMap<String, Step> = BTreeMap::new();
     let events = serde_json::Deserializer::from_str(events).into_iter::<Value>();
     for event in events.map_while(Result::ok) {
         for vertex in event["vertexes"].as_array().into_iter().flatten() {
-            let digest = vertex["digest"].as_str().unwrap();
+            let text = |name: &str| vertex[name].as_str().unwrap().to_owned();
             let at = |name: &str| vertex[name].as_str().map(seconds);
-            let step = match steps.iter_mut().find(|(known, _)| known == digest) {
-                Some((_, step)) => step,
-                None => {
-                    steps.push((
-                        digest.to_owned(),
-                        (vertex["name"].as_str().unwrap().to_owned(), None, None),
-                    ));
-                    &mut steps.last_mut().unwrap().1
-                }
-            };
+            let step = steps
+                .entry(text("digest"))
+                .or_insert_with(|| (text("name"), None, None));
             step.1 = step.1.or(at("started"));
             step.2 = at("completed").or(step.2);
         }
     }
-    steps.into_iter().map(|(_, step)| step).collect()
+    steps.into_values().collect()
 }
 
 /// The seconds of a day in Go's RFC 3339; a build over midnight counts for nothing.

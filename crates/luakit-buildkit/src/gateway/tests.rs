@@ -140,6 +140,7 @@ async fn a_question_that_nobody_knows_crosses_the_connection() {
     insta::assert_snapshot!(told, @r#"
     12 no such question
     github.com/moby/buildkit/errdefs.Subrequest+json: {"name":"frontend.dance"}
+    github.com/moby/buildkit/errdefs.Source+json: {"info":{}}
     "#);
 }
 
@@ -160,6 +161,7 @@ async fn a_capability_that_is_missing_crosses_the_connection() {
     insta::assert_snapshot!(told, @r#"
     12 unsupported frontend capability dreams
     github.com/moby/buildkit/errdefs.FrontendCap+json: {"name":"dreams"}
+    github.com/moby/buildkit/errdefs.Source+json: {"info":{}}
     "#);
 }
 
@@ -185,12 +187,16 @@ async fn what_the_gateway_refuses_is_of_a_kind() {
     for kind in kinds {
         told.push(failure(async |gateway| gateway.fail_by(&kind.into()).await.unwrap()).await);
     }
-    insta::assert_snapshot!(told.join("\n"), @"
+    insta::assert_snapshot!(told.join("\n"), @r#"
     12 the engine (BuildKit v1) lacks: mergeop
+    github.com/moby/buildkit/errdefs.Source+json: {"info":{}}
     3 it contradicts itself
+    github.com/moby/buildkit/errdefs.Source+json: {"info":{}}
     3 malformed definition: no
+    github.com/moby/buildkit/errdefs.Source+json: {"info":{}}
     8 the definition has 2 bytes, and an engine takes 1 at most
-    ");
+    github.com/moby/buildkit/errdefs.Source+json: {"info":{}}
+    "#);
     let file = SourceFile::new("build.lua", &b"one()\n"[..]);
     let error = Diagnostic::error("unsupported", "the engine can't").with_span(Span::line(file, 1));
     let unsupported = BuildError::Unsupported {

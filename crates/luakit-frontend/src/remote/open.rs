@@ -91,7 +91,10 @@ pub(super) async fn open<H: Host>(
     let exclude = match (main.tree(), read(&tree, &files.ignore).await?) {
         // What is no directory of the client's is there whole.
         (Some(_), _) => Excludes::Known(Vec::new()),
-        (None, Some(own)) => Excludes::Known(ignore::read(&SourceFile::new(files.ignore.as_str(), own))?),
+        (None, Some(own)) => {
+            let file = SourceFile::new(files.ignore.as_str(), own);
+            Excludes::Known(ignore::read(&file).map_err(|wrong| *wrong)?)
+        }
         (None, None) => {
             let dir = client(&place.context_local, "");
             let file = IgnoreFile {

@@ -74,7 +74,7 @@ impl ScriptArgs {
 /// The patterns of an ignore file.
 pub(crate) fn ignore_patterns(path: &Path, text: Vec<u8>) -> Result<Vec<String>, Failure> {
     let file = SourceFile::new(path.display().to_string(), text);
-    ignore::read(&file).map_err(|wrong| Failure::new(Kind::Usage, wrong))
+    ignore::read(&file).map_err(|wrong| Failure::new(Kind::Usage, *wrong))
 }
 
 /// What tells these directories from others of the same names on an engine. The context alone has the same as in a
