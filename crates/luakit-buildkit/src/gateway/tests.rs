@@ -134,7 +134,7 @@ async fn a_question_that_nobody_knows_crosses_the_connection() {
         gateway
             .fail_unknown("frontend.dance", "no such question")
             .await
-            .unwrap()
+            .unwrap();
     })
     .await;
     insta::assert_snapshot!(told, @r#"

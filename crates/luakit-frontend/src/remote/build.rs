@@ -217,7 +217,7 @@ async fn evaluate<H: Host>(
     if let Err(PlanError::Script(failure)) = &mut plan
         && let Some(wrong) = asked.wrong_ignore()
     {
-        failure.diagnostic = Box::new(wrong);
+        *failure.diagnostic = wrong;
     }
     let printed = std::mem::take(&mut *printed.lock().unwrap_or_else(PoisonError::into_inner));
     (plan, printed.into_lines())
