@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Show this target; without it, the export without a name, or the only one
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
-    /// How it is shown
+    /// How it is shown; `json` is one object a line, as `buildctl debug dump-llb` prints them
     #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = Format::NAMES)]
     format: String,
     /// Show only some vertices: a kind (`exec`, `file`, `source`, `merge`, `diff`), or a text in the name
