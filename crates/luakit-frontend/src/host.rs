@@ -49,8 +49,8 @@ pub trait Host:
     /// What the client has built already, by name.
     fn inputs(&self) -> impl Future<Output = Result<BTreeMap<String, Definition>, Self::Error>> + Send;
 
-    /// Tells the user something, as a remark on the step of that digest.
-    fn warn(&self, vertex: &str, warning: &Diagnostic) -> impl Future<Output = ()> + Send;
+    /// Tells the user something, as a remark on the step of that digest; `false` where the engine passes none on.
+    fn warn(&self, vertex: &str, warning: &Diagnostic) -> impl Future<Output = bool> + Send;
 }
 
 /// Something in a directory, or on a list.

@@ -98,7 +98,7 @@ pub(crate) fn refused(refused: &GatewayError, diagnostics: &[Diagnostic]) -> rpc
     }
 }
 
-/// What diagnostics tell, as the engine passes it on. Clients put no words before the message of an unknown code.
+/// What diagnostics tell, as the engine passes it on. That a script is wrong is no kind of failure that gRPC has a code for.
 pub(crate) fn told(diagnostics: &[Diagnostic]) -> rpc::Status {
     let texts: Vec<String> = diagnostics.iter().map(render_without_source).collect();
     let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);

@@ -125,16 +125,13 @@ impl Host for Gateway {
         inputs.into_inner().definitions.into_iter().map(read).collect()
     }
 
-    async fn warn(&self, vertex: &str, warning: &Diagnostic) {
+    async fn warn(&self, vertex: &str, warning: &Diagnostic) -> bool {
         if !self.offers("gateway.warnings") {
-            return;
+            return false;
         }
         // A warning that doesn't come through is no reason to fail the build.
-        let _unheard = self
-            .client
-            .clone()
-            .warn(self.request(warn_request(vertex, warning)))
-            .await;
+        let request = self.request(warn_request(vertex, warning));
+        self.client.clone().warn(request).await.is_ok()
     }
 }
 

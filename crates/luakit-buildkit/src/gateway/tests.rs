@@ -230,10 +230,10 @@ async fn two_results_for_one_platform_are_refused_before_the_engine_has_them() {
 async fn remarks_are_made_where_the_engine_passes_them_on() {
     let remark = Diagnostic::warning("odd", "this is odd");
     let (deaf, unheard) = connect(&[], Setting::default(), mirrored).await;
-    deaf.warn("sha256:1", &remark).await;
+    assert!(!deaf.warn("sha256:1", &remark).await);
     assert!(unheard.lock().unwrap().warned.is_empty());
     let (gateway, asked) = connect(&["gateway.warnings"], Setting::default(), mirrored).await;
-    gateway.warn("sha256:1", &remark).await;
+    assert!(gateway.warn("sha256:1", &remark).await);
     let asked = asked.lock().unwrap();
     assert_eq!(asked.warned[0].short, b"this is odd");
 }

@@ -215,7 +215,8 @@ async fn evaluate<H: Host>(
         Err(_) => Err(PlanError::Stopped),
     });
     if let Err(PlanError::Script(failure)) = &mut plan
-        && let Some(wrong) = asked.wrong_ignore()
+        && let ScriptError::Call(call) = &failure.error
+        && let Some(wrong) = asked.wrong_ignore(&call.message)
     {
         *failure.diagnostic = wrong;
     }
@@ -258,7 +259,7 @@ struct Told<'a, H: Host> {
     /// The step that remarks are made on.
     step: &'a str,
     seen: Vec<Diagnostic>,
-    /// How many there were.
+    /// How many the engine passed on.
     remarks: usize,
 }
 
@@ -280,7 +281,8 @@ impl<H: Host> Told<'_, H> {
     }
 
     async fn tell(&mut self, remark: &Diagnostic) {
-        self.host.warn(self.step, remark).await;
-        self.remarks += 1;
+        if self.host.warn(self.step, remark).await {
+            self.remarks += 1;
+        }
     }
 }

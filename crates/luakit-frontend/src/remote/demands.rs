@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use luakit_diagnostic::{Diagnostic, Label, SourceFile, Span};
 use luakit_llb::{Pins, Platform, Reference};
 use luakit_script::NamedContexts;
+use tokio::sync::Semaphore;
 
 use super::source::{ClientDir, Sources};
 use super::{RemoteFailure, refused};
@@ -15,11 +17,14 @@ use crate::host::Host;
 use crate::lock;
 use crate::options::{FrontendContext, Options};
 use crate::plan::Plan;
-use crate::resolve::Failure;
+use crate::resolve::{Failure, Network};
 
 /// What clients of BuildKit say of a directory that they don't offer
 /// (<https://github.com/moby/buildkit/blob/master/session/filesync/filesync.go>).
 const NOT_OFFERED: &str = "no access allowed to dir";
+
+/// How long a registry may take to say whether it has an image. What it doesn't say is found out later, if at all.
+const ASKING: Duration = Duration::from_secs(10);
 
 /// What engines say last of an image that its registry doesn't have.
 const NOT_FOUND: &str = ": not found";
@@ -80,7 +85,7 @@ fn not_offered(plan: &Plan, name: &str) -> Diagnostic {
 }
 
 /// Images that the lock file `file` pins: their registries must still have them, as the Dockerfile frontend finds out of
-/// any digest. An engine that can't ask may have them all the same.
+/// any digest. An engine that can't ask, or gets no answer, may have them all the same.
 pub(super) async fn images<H: Host>(
     host: &H,
     plan: &Plan,
@@ -99,15 +104,18 @@ pub(super) async fn images<H: Host>(
             .push(platform.clone());
     }
     let modes = &reached.modes;
-    let asked = join_all(pinned.iter().map(|(exact, (reference, platforms))| async move {
+    let places = &Semaphore::new(Network::default().parallel);
+    let asked = pinned.iter().map(|(exact, (reference, platforms))| async move {
         let mode = modes.get(*reference).copied().unwrap_or_default();
-        let answers = host.resolve(exact, platforms, mode).await;
+        let _place = places.acquire().await;
+        let answers = tokio::time::timeout(ASKING, host.resolve(exact, platforms, mode)).await;
+        let answers = answers.unwrap_or_default();
         let gone = answers.iter().filter_map(|answer| answer.as_ref().err());
         let mut gone =
             gone.filter(|error| matches!(&error.failure, Failure::Engine { message } if message.ends_with(NOT_FOUND)));
         gone.next().map(|_| gone_image(plan, file, exact, reference))
-    }));
-    let gone: Vec<Diagnostic> = asked.await.into_iter().flatten().collect();
+    });
+    let gone: Vec<Diagnostic> = join_all(asked).await.into_iter().flatten().collect();
     if gone.is_empty() {
         return Ok(());
     }

@@ -59,10 +59,10 @@ pub(super) struct RemoteLoader<H: Host> {
     answers: Mutex<Answers<H>>,
     /// The ignore files of the client's directories, by the keys that contexts have.
     ignores: IgnoreFiles,
-    /// The patterns of those that were read.
-    ignored: Mutex<HashMap<String, Vec<String>>>,
-    /// What is wrong with one: the script's error says that it can't be read, this where.
-    wrong_ignore: std::sync::Mutex<Option<Diagnostic>>,
+    /// The patterns of those that were read, or why there are none.
+    ignored: Mutex<HashMap<String, Result<Vec<String>, LoadError>>>,
+    /// What is wrong with them: the script's error says that one can't be read, this where.
+    wrong_ignores: std::sync::Mutex<Vec<Diagnostic>>,
     waits: Waits,
 }
 
@@ -117,7 +117,7 @@ impl<H: Host> RemoteLoader<H> {
             answers: Mutex::default(),
             ignores,
             ignored: Mutex::default(),
-            wrong_ignore: std::sync::Mutex::default(),
+            wrong_ignores: std::sync::Mutex::default(),
             waits: Waits::new(WAITING),
         }
     }
@@ -127,10 +127,13 @@ impl<H: Host> RemoteLoader<H> {
         self.ignores.extend(ignores);
     }
 
-    /// What is wrong with an ignore file that the script needed, in its own line.
-    pub(super) fn wrong_ignore(&self) -> Option<Diagnostic> {
-        let mut wrong = self.wrong_ignore.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong.take()
+    /// What is wrong with an ignore file that the script needed, in its own line. `message` is the script's error.
+    pub(super) fn wrong_ignore(&self, message: &str) -> Option<Diagnostic> {
+        let wrong = self.wrong_ignores.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong
+            .iter()
+            .find(|wrong| unreadable_ignore(wrong).to_string() == message)
+            .cloned()
     }
 
     /// Waits on the script's thread.
@@ -180,15 +183,21 @@ impl<H: Host> RemoteLoader<H> {
         })
     }
 
-    /// Each file is asked for once.
+    /// Each file is asked for once, however that ends.
     async fn ignored(&self, key: &str) -> Result<Vec<String>, LoadError> {
         let Some(file) = self.ignores.get(key) else {
             return Ok(Vec::new());
         };
         let mut known = self.ignored.lock().await;
-        if let Some(patterns) = known.get(key) {
-            return Ok(patterns.clone());
+        if let Some(outcome) = known.get(key) {
+            return outcome.clone();
         }
+        let outcome = self.read_ignored(file).await;
+        known.insert(key.to_owned(), outcome.clone());
+        outcome
+    }
+
+    async fn read_ignored(&self, file: &IgnoreFile) -> Result<Vec<String>, LoadError> {
         let paths = vec![IGNORE.to_owned()];
         let loaded = self
             .sources
@@ -196,21 +205,16 @@ impl<H: Host> RemoteLoader<H> {
             .await;
         let (tree, _) = loaded.map_err(|e| unreadable(IGNORE, &e))?;
         let text = tree.file("", IGNORE).await.map_err(|error| no_file(IGNORE, error))?;
-        let patterns = match text.map(|text| ignore::read(&SourceFile::new(IGNORE, text))) {
-            Some(Ok(patterns)) => patterns,
-            Some(Err(wrong)) => {
-                let error = LoadError::Unreadable {
-                    path: IGNORE.to_owned(),
-                    reason: wrong.message.clone(),
-                };
-                let wrong = wrong.with_note(format!("of the directory `{}`", file.dir.name));
-                *self.wrong_ignore.lock().unwrap_or_else(PoisonError::into_inner) = Some(wrong);
-                return Err(error);
-            }
-            None => Vec::new(),
+        let Some(text) = text else {
+            return Ok(Vec::new());
         };
-        known.insert(key.to_owned(), patterns.clone());
-        Ok(patterns)
+        ignore::read(&SourceFile::new(IGNORE, text)).map_err(|wrong| {
+            let error = unreadable_ignore(&wrong);
+            let wrong = wrong.with_note(format!("of the directory `{}`", file.dir.name));
+            let mut all = self.wrong_ignores.lock().unwrap_or_else(PoisonError::into_inner);
+            all.push(wrong);
+            error
+        })
     }
 
     /// Links are listed and not followed, so that the walk ends.
@@ -284,6 +288,14 @@ fn no_file<E: std::error::Error>(path: &str, error: NoFile<E>) -> LoadError {
     LoadError::Unreadable {
         path: path.to_owned(),
         reason,
+    }
+}
+
+/// What a script hears of an ignore file with a wrong line.
+fn unreadable_ignore(wrong: &Diagnostic) -> LoadError {
+    LoadError::Unreadable {
+        path: IGNORE.to_owned(),
+        reason: wrong.message.clone(),
     }
 }
 

@@ -215,7 +215,13 @@ async fn find<H: Host>(sources: &Sources<H>, place: &options::Place) -> Result<F
                     config: None,
                 })
             };
-            let script = match input(&place.script_local).filter(|_| !place.script_is_local) {
+            // Asked for by name alone when the script is with the client: the name may be the context's.
+            let given = if place.script_is_local {
+                None
+            } else {
+                input(&place.script_local)
+            };
+            let script = match given {
                 Some(script) => {
                     let (_, tree, step) = load(script, definition_step(&place.filename)).await?;
                     Some((tree, step))

@@ -187,9 +187,10 @@ impl Host for Engine {
         Ok((*self.inputs).clone())
     }
 
-    async fn warn(&self, vertex: &str, warning: &Diagnostic) {
+    async fn warn(&self, vertex: &str, warning: &Diagnostic) -> bool {
         assert!(vertex.starts_with("sha256:"), "{vertex}");
         self.told.lock().unwrap().push(render_without_source(warning));
+        true
     }
 }
 

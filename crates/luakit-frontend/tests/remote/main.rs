@@ -218,6 +218,7 @@ async fn inputs_of_the_frontend_are_script_and_context() {
             vec![input("context"), input("dockerfile")],
             vec![("dockerfilekey", "dockerfile")],
         ),
+        (vec![input("context")], vec![("dockerfilekey", "context")]),
         (
             vec![input("context"), input("dockerfile")],
             vec![("context", "https://example.com/a.git")],
@@ -237,6 +238,7 @@ async fn inputs_of_the_frontend_are_script_and_context() {
     https://example.com/context local://dockerfile local://dockerfile https://example.com/context
     https://example.com/dockerfile https://example.com/context https://example.com/context
     https://example.com/context local://dockerfile local://dockerfile https://example.com/context
+    https://example.com/context local://context local://context https://example.com/context
     git://example.com/a.git git://example.com/a.git
     ");
 }
@@ -301,4 +303,25 @@ async fn named_contexts_are_loaded_where_they_are_used() {
     oci-layout://docker.io/library/base:latest@DIGEST oci.store=store ([context base] OCI load from client, [context dir] load from client)
     local://dir-of-client local.excludepatterns=["*.log"] local.sharedkeyhint=context:dir-key local.unique=session ([context base] OCI load from client, [context dir] load from client)
     "#);
+}
+
+/// A script may catch that an ignore file is wrong: what ends it then is something else, and no reason to read again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_ignore_file_is_read_once_and_told_where_it_counts() {
+    let told = async |script: &str| {
+        let engine = Engine::new(&[("/build.lua", script), ("/.dockerignore", "*.log\n[a\n")]);
+        let error = built(&engine, &[]).await.unwrap_err();
+        let reads = engine
+            .asked()
+            .lines()
+            .filter(|line| line.contains(".dockerignore)"))
+            .count();
+        format!("{reads}: {error}")
+    };
+    insta::assert_snapshot!(told("bk.export(bk.local_('context'))").await, @"
+    1: syntax error in pattern `[a`
+    note: of the directory `context`
+    ");
+    let caught = "for i = 1, 3 do pcall(bk.local_, 'context') end error('something else')";
+    insta::assert_snapshot!(told(caught).await, @"1: something else");
 }
