@@ -159,12 +159,15 @@ fn name_platform(root: &mut Object, asked: &Platform) {
 /// Writes the platform that was asked for. What else a base for another one says of its own goes with it.
 fn insist(root: &mut Object, asked: &Platform) {
     let part = |key: &str| root.get(key).and_then(Value::as_str).unwrap_or_default();
-    if (part("os"), part("architecture")) == (asked.os(), asked.arch()) {
+    let same = (part("os"), part("architecture")) == (asked.os(), asked.arch());
+    if same && (asked.variant().is_empty() || part("variant") == asked.variant()) {
         return;
     }
     set_platform(root, asked);
-    root.remove("os.version");
-    root.remove("os.features");
+    if !same {
+        root.remove("os.version");
+        root.remove("os.features");
+    }
 }
 
 /// A composed config for another target, where it is the target that decides its platform. What is no config, or says a
@@ -436,6 +439,10 @@ mod tests {
         assert_eq!(named(amd64, "linux/arm/v7"), r#""linux" "arm" "v7" null"#);
         assert_eq!(named(amd64, "linux/arm64"), r#""linux" "arm64" null null"#);
         assert_eq!(named(amd64, "linux/amd64"), r#""linux" "amd64" "v2" "1""#);
+        let v6 = r#"{"os":"linux","architecture":"arm","variant":"v6"}"#;
+        let (base, asked) = ("linux/arm/v6".parse().unwrap(), "linux/arm/v7".parse().unwrap());
+        let root = composed(v6, &base, Some(&asked), |_, s| s, &ConfigOverlay::default());
+        assert_eq!(root["variant"], "v7");
     }
 
     #[test]
