@@ -65,6 +65,12 @@ impl ResolvesClientCert for Asked {
     }
 }
 
+/// Whether it is the server that ended a handshake. It has asked before this side looks at its certificate.
+fn is_the_servers(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    cause.is_none_or(|cause| matches!(cause, rustls::Error::AlertReceived(_)))
+}
+
 /// Why a server that was shown no certificate may not have answered.
 pub(crate) fn unidentified(error: &str) -> String {
     format!("it asks for a client's certificate, and none is set ({error})")
@@ -103,7 +109,7 @@ impl Prepared {
                 stream,
                 unidentified: asked,
             }),
-            Err(error) if asked => Err(io::Error::other(unidentified(&error.to_string()))),
+            Err(error) if asked && is_the_servers(&error) => Err(io::Error::other(unidentified(&error.to_string()))),
             Err(error) => Err(error),
         }
     }

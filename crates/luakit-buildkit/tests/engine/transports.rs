@@ -112,6 +112,11 @@ async fn tcp_with_and_without_tls() {
             ..ways.tls()
         }),
         Some(TlsSettings {
+            trust: Trust::Machine,
+            identity: None,
+            ..ways.tls()
+        }),
+        Some(TlsSettings {
             trust: Trust::Only(other.file("ca.pem")),
             ..ways.tls()
         }),
@@ -139,6 +144,7 @@ async fn tcp_with_and_without_tls() {
     insta::assert_snapshot!(said, @r#"
     tcp://localhost:PORT doesn't answer as BuildKit does: HUNG UP
     tcp://localhost:PORT doesn't answer as BuildKit does: it asks for a client's certificate, and none is set (HUNG UP)
+    can't connect to tcp://localhost:PORT: invalid peer certificate: UnknownIssuer
     can't connect to tcp://localhost:PORT: invalid peer certificate: UnknownIssuer
     can't connect to tcp://localhost:PORT: invalid peer certificate: BadSignature
     can't connect to tcp://localhost:PORT: invalid peer certificate: certificate not valid for name "other.example"; certificate is only valid for DnsName("localhost") or DnsName("build.example")
