@@ -34,39 +34,39 @@ struct Line {
 }
 
 impl Line {
-    /// Copies until the end of `from`, and passes that end on. What has fallen silent stays so. What an engine is said not
-    /// to say is looked for in what comes from it at once: its answers are short.
+    /// Copies until the end of `from`, and passes that end on. What has fallen silent stays so.
     fn pipe(&self, mut from: UnixStream, mut to: UnixStream, downward: bool) -> io::Result<()> {
         let mut buffer = vec![0; 64 << 10];
+        let mut begun = 0;
         loop {
             let read = from.read(&mut buffer)?;
             while self.silent.load(Ordering::SeqCst) {
                 thread::sleep(Duration::from_millis(50));
             }
+            let Some(bytes) = buffer.get_mut(..read).filter(|bytes| !bytes.is_empty()) else {
+                return to.shutdown(Shutdown::Write);
+            };
             if downward {
-                self.hide(buffer.get_mut(..read).unwrap_or_default());
+                self.hide(bytes, &mut begun);
             }
-            match buffer.get(..read) {
-                Some(bytes) if read > 0 => to.write_all(bytes)?,
-                _ => return to.shutdown(Shutdown::Write),
-            }
+            to.write_all(bytes)?;
         }
     }
-}
 
-impl Line {
-    /// Writes something else over what is hidden, of the same length: nothing around it changes.
-    fn hide(&self, bytes: &mut [u8]) {
+    /// Writes something else over what is hidden, of the same length: nothing around it changes. `begun` is how much of
+    /// it stood at the end of what came before: that has gone, and its rest is enough to make another word of it.
+    fn hide(&self, bytes: &mut [u8], begun: &mut usize) {
         let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
-        let length = hidden.len();
-        let mut at = 0;
-        while length > 0
-            && let Some(found) = bytes.get_mut(at..at + length)
-        {
-            if *found == **hidden {
-                found.fill(b'-');
+        for byte in bytes {
+            // The words are names: none begins again within itself.
+            *begun = match hidden.get(*begun) {
+                Some(next) if next == byte => *begun + 1,
+                _ => usize::from(hidden.first() == Some(byte)),
+            };
+            if *begun > 0 && *begun == hidden.len() {
+                *byte = b'-';
+                *begun = 0;
             }
-            at += 1;
         }
     }
 }

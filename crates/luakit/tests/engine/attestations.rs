@@ -20,7 +20,7 @@ cat >"$BUILDKIT_SCAN_DESTINATION/$(basename "$BUILDKIT_SCAN_SOURCE").spdx.json" 
 "packages":[{"name":"alpine-release","SPDXID":"SPDXRef-1","versionInfo":"$version"}]}}
 END
 ]]
-bk.export(bk.image("alpine:3.20"):mkfile("/scan", scan, { mode = "0755" }), { entrypoint = { "/scan" } })
+bk.export(bk.image("alpine:3.20"):mkfile("/scan", scan, { mode = "0755" }):mkfile("/test", "TEST"), { entrypoint = { "/scan" } })
 "#;
 
 const SCRIPT: &str = r#"bk.export(bk.image("alpine:3.19"):mkfile("/added", "text"))"#;
@@ -31,12 +31,14 @@ struct Scanned {
 }
 
 impl Scanned {
-    /// With a generator of the test's own: two that push one name would take it from each other.
+    /// With a generator of the test's own: two that push one name would take it from each other, and of two with the
+    /// same content one would find the other's scan in the cache.
     fn new(test: &str) -> Self {
         let bench = Workbench::new();
         let registry = bench.engine.registry();
         let generator = format!("{registry}/luakit-test/generator-{test}:{}", std::process::id());
-        let project = bench.project(&[("build.lua", GENERATOR)]);
+        let script = GENERATOR.replace("TEST", &format!("{test} {}", std::process::id()));
+        let project = bench.project(&[("build.lua", &script)]);
         let mut command = bench.luakit(&project);
         let pushed = command.args(["build", "--push", "-t", &generator]).output().unwrap();
         succeeded("luakit build --push", &pushed);
