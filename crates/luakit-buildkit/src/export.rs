@@ -84,6 +84,7 @@ impl Prepared {
         for (index, mut export) in exports.into_iter().enumerate() {
             let name = match export.kind {
                 ExportKind::Archive(archive, FileOutput::Layout(dir)) => {
+                    directory(&dir)?;
                     export.attrs.insert("tar".to_owned(), "false".to_owned());
                     let several = prepared.layout.replace(dir).is_some();
                     match archive {
@@ -99,6 +100,7 @@ impl Prepared {
                     }
                 }
                 ExportKind::Local(dir) => {
+                    directory(&dir)?;
                     prepared.targets.insert(index, Target::Dir(dir));
                     "local"
                 }
@@ -170,6 +172,17 @@ impl Prepared {
             index(&dir, response)?;
         }
         Ok(())
+    }
+}
+
+/// What is to be a directory, and is there already, must be one.
+fn directory(path: &Path) -> Result<(), BuildError> {
+    match path.metadata() {
+        Ok(there) if !there.is_dir() => Err(BuildError::Unwritable {
+            path: path.to_owned(),
+            source: std::io::ErrorKind::NotADirectory.into(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn unstarted(error: &BuildError, definitions: &[Definition], request:
         }
         BuildError::MissingLocal { name, .. } => {
             let near = nearest(name, request.locals.keys().map(String::as_str));
-            near.map(|near| format!("did you mean `{near}`?"))
+            near.map(|near| format!("`--local {near}` is given: did you mean `--local {name}`?"))
         }
         BuildError::MissingSecret { id, .. } => {
             let near = nearest(id, request.attachments.secrets.keys().map(String::as_str));

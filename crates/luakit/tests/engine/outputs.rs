@@ -101,6 +101,23 @@ fn one_solve_gives_several_outputs() {
     assert_eq!(Archive::open(&file).unwrap().images().unwrap().len(), 1);
 }
 
+/// Nothing is built for a place that can't be written.
+#[test]
+fn a_file_in_a_directorys_place_is_told_before_the_build() {
+    let bench = Workbench::new();
+    let script = "bk.export(bk.image(\"alpine:3.19\"):run(\"exit 7\"))";
+    let project = bench.project(&[("build.lua", script), ("file", "text")]);
+    for spec in ["type=local,dest=file", "type=oci,dest=file,tar=false"] {
+        let output = bench.luakit(&project).args(["build", "-o", spec]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert_eq!(
+            stderr_of(&output),
+            "error[usage]: can't write `file`: not a directory\n",
+            "{spec}"
+        );
+    }
+}
+
 /// What a build writes is none of its input: not the last archive, and not the one that is being written.
 #[test]
 fn an_archive_in_the_context_is_no_input() {

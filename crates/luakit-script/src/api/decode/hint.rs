@@ -46,6 +46,9 @@ pub(super) const MOUNTS: &str = "mounts are made with bk.cache, bk.bind, bk.secr
 
 /// For a text in a state's place.
 fn state(text: &str, at: &At<'_>) -> String {
+    if matches!(at, At::Param(1, "from", _)) && text == "context" {
+        return "the build context's files are a state: write `bk.local_(\"context\")` in place of the name".to_owned();
+    }
     if matches!(at, At::Param(1, "from", _)) {
         return format!(
             "the state to copy from comes first: `state:copy(bk.local_(\"context\"), {}, …)`",
