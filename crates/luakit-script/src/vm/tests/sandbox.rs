@@ -491,3 +491,42 @@ fn a_hint_to_the_compiler_takes_no_order_away() {
         assert_eq!(Run::script(format!("{hint}\n{script}")).printed(), "bab\n");
     }
 }
+
+#[test]
+fn a_script_cannot_lose_the_order_of_loops() {
+    let insert = "do table.insert(seen, value) end";
+    in_order(&format!(
+        "local own = next next = print for _, value in own, t {insert}"
+    ));
+    in_order(&format!("next = print for _, value in t {insert}"));
+    in_order(&format!("local own = pairs({{}}) for _, value in own, t {insert}"));
+    for says in ["false", "'locked'"] {
+        in_order(&format!(
+            "setmetatable(t, {{ __metatable = {says} }}) for _, value in t {insert}"
+        ));
+    }
+    let iter = "setmetatable(t, { __metatable = false, __iter = function() return next, { 7 } end }) \
+                for _, value in t do print(value) end";
+    assert_eq!(
+        Run::script(format!("local t = {{ [print] = 1, [{{}}] = 2 }} {iter}")).printed(),
+        "7\n"
+    );
+}
+
+#[test]
+fn the_first_key_has_a_place_if_any_has() {
+    check(
+        r#"
+        local function first(t)
+            local key, value = next(t)
+            return if type(key) == "userdata" then "object" else tostring(key), value
+        end
+        print(first({ [{}] = 1, [{}] = 2, b = 3, a = 4 }))
+        print(first({ [{}] = 1, [{}] = 2, [true] = 3 }))
+        print(first({ [{}] = 1, [{}] = 2, [bk.scratch():mkdir("/a")] = 3 }))
+        print(first({ [{}] = 1, [print] = 1, [bk.scratch():mkdir("/a")] = 3, [2] = 4 }))
+        print(select(2, next({ [{}] = 5, [{}] = 5 })))
+        "#,
+        "a\t4\ntrue\t3\nobject\t3\n2\t4\n5",
+    );
+}
