@@ -117,8 +117,9 @@ pub(super) fn warn_of_bare_name(call: &Call<'_>, reference: &str) {
     warn(call.build, call.at(), warning);
 }
 
-/// Warns of an export for one platform whose image the script asked for another: the files are that one's, under
-/// the other's name. What the script says of the config itself (`arch`, or `state:platform()`) is its own affair.
+/// Warns of an export for one platform whose state is for another, by `state:platform()` or else by the option of its
+/// image: the files are that one's, under the other's name. What the export says of the config itself (`os`, `arch`,
+/// `variant`) is the script's own affair.
 pub(super) fn warn_of_platforms(call: &Call<'_>, export: &Export) {
     let graph = call.graph();
     let (Some(wanted), Some(is_for)) = (&export.platform, graph.explicit_platform(export.state)) else {
@@ -128,7 +129,12 @@ pub(super) fn warn_of_platforms(call: &Call<'_>, export: &Export) {
     if same || export.config.says_platform() {
         return;
     }
-    let (image, hint) = match graph.base_image(export.state) {
+    // An image is named where it is the one to change: what `state:platform()` says goes before its option.
+    let by_option = graph
+        .image_platform(export.state)
+        .is_some_and(|own| std::ptr::eq(own, is_for));
+    let image = graph.base_image(export.state).filter(|_| by_option);
+    let (image, hint) = match image {
         Some(image) => (
             format!("image `{}`", image.familiar()),
             format!("leave `platform` out here, or ask `bk.image()` for {wanted} too"),

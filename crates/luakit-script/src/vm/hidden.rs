@@ -1,7 +1,7 @@
 //! A script's text without what it says: for diagnostics about lines that hold a password.
 //!
-//! Whoever is given the diagnostic may show or pass on the whole file, so the whole file is done. Names, numbers and
-//! punctuation stay where they are; every other character is a star: strings, and comments with them.
+//! Whoever is given the diagnostic may show or pass on the whole file, so the whole file is done. Names and
+//! punctuation stay where they are; every other character is a star: strings, numbers, and comments with them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use luakit_diagnostic::SourceFile;
 
 use super::lexer::{self, Kind};
 
-/// The file, with stars in the place of its strings and comments.
+/// The file, with stars in the place of its strings, numbers and comments.
 pub(super) fn texts(file: &SourceFile) -> Arc<SourceFile> {
     let mut shown = String::with_capacity(file.data.len());
     let mut at = 0;
@@ -17,8 +17,8 @@ pub(super) fn texts(file: &SourceFile) -> Arc<SourceFile> {
         let text = file.data.get(token.start..token.end).unwrap_or_default();
         shown.push_str(&stars(file.data.get(at..token.start).unwrap_or_default()));
         match token.kind {
-            Kind::Text => shown.push_str(&stars(text)),
-            Kind::Name | Kind::Number | Kind::Punct => shown.push_str(&String::from_utf8_lossy(text)),
+            Kind::Text | Kind::Number => shown.push_str(&stars(text)),
+            Kind::Name | Kind::Punct => shown.push_str(&String::from_utf8_lossy(text)),
         }
         at = token.end;
     }
@@ -47,7 +47,7 @@ mod tests {
         ********* **
         local ü = bk.git(********, { [ ****
         **** ] = ******* }) ** ** ***
-        �pw = 12
+        �pw = **
         ");
     }
 }

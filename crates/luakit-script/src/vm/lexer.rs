@@ -1,7 +1,8 @@
 //! A script's tokens, for finding columns. Lua tells lines only.
 //!
-//! Flat and linear: nothing nests, so no text can exhaust the stack, and a text that is no Lua still gives
-//! tokens. Comments are left out.
+//! Flat and linear: nothing calls itself, so no text can exhaust the stack, and a text that is no Lua still gives
+//! tokens. Comments are left out. Where a text is Lua, strings and comments begin and end where Luau's own lexer
+//! (`Ast/src/Lexer.cpp`) has them: other text is put between tokens, and passwords are hidden by them.
 
 use super::text::directives;
 
@@ -10,7 +11,7 @@ use super::text::directives;
 pub(super) enum Kind {
     /// A name or a keyword.
     Name,
-    /// A string of any form, an interpolated one included.
+    /// A string of any form, an interpolated one included; of [`sections`], a part of such a one.
     Text,
     Number,
     /// Punctuation: one token for `==`, `..`, `::` and the like.
@@ -33,44 +34,91 @@ const LONG_PUNCT: &[&[u8]] = &[
     b"^=",
 ];
 
-/// All tokens of a text.
+/// All tokens of a text. An interpolated string is one token, with all that is in its braces.
 pub(super) fn tokens(text: &[u8]) -> Vec<Token> {
-    let mut lexer = Lexer { text, at: 0, line: 1 };
-    if text.starts_with(b"\xef\xbb\xbf") {
-        lexer.at = 3;
-    }
-    lexer.advance(directives(lexer.rest()));
+    let mut lexer = Lexer::new(text);
     let mut tokens = Vec::new();
-    while let Some(token) = lexer.next() {
+    while let Some(mut token) = lexer.next() {
+        while !lexer.braces.is_empty() {
+            if lexer.next().is_none() {
+                break;
+            }
+            token.end = lexer.at;
+        }
         tokens.push(token);
     }
     tokens
+}
+
+/// All tokens of a text, with those in the braces of interpolated strings. Of such a string each part is a token:
+/// `` `a { ``, `} b {` and `` } c` ``.
+pub(super) fn sections(text: &[u8]) -> Vec<Token> {
+    let mut lexer = Lexer::new(text);
+    std::iter::from_fn(|| lexer.next()).collect()
+}
+
+/// Who opened a brace. Those outside of interpolated strings aren't kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Brace {
+    Interpolated,
+    Code,
 }
 
 struct Lexer<'t> {
     text: &'t [u8],
     at: usize,
     line: u32,
+    braces: Vec<Brace>,
+}
+
+impl<'t> Lexer<'t> {
+    fn new(text: &'t [u8]) -> Self {
+        // Luau's text ends with the first zero byte.
+        let end = text.iter().position(|b| *b == 0).unwrap_or(text.len());
+        let mut lexer = Self {
+            text: text.get(..end).unwrap_or_default(),
+            at: 0,
+            line: 1,
+            braces: Vec::new(),
+        };
+        if text.starts_with(b"\xef\xbb\xbf") {
+            lexer.at = 3;
+        }
+        lexer.advance(directives(lexer.rest()));
+        lexer
+    }
 }
 
 impl Lexer<'_> {
     fn next(&mut self) -> Option<Token> {
         loop {
-            self.skip_while(|b| b.is_ascii_whitespace() || b == 0x0b);
+            self.skip_while(is_space);
             if !self.rest().starts_with(b"--") {
                 break;
             }
             self.advance(2);
             match self.long_bracket() {
                 Some(level) => self.long_text(level),
-                None => self.skip_while(|b| b != b'\n'),
+                None => self.skip_while(|b| !matches!(b, b'\n' | b'\r')),
             }
         }
         let (start, line) = (self.at, self.line);
         let kind = match self.peek(0)? {
-            b'"' | b'\'' | b'`' => {
-                self.quoted();
+            quote @ (b'"' | b'\'' | b'`') => {
+                self.advance(1);
+                self.quoted(quote);
                 Kind::Text
+            }
+            b'}' if self.braces.pop() == Some(Brace::Interpolated) => {
+                self.advance(1);
+                self.quoted(b'`');
+                Kind::Text
+            }
+            b'{' => {
+                if !self.braces.is_empty() {
+                    self.braces.push(Brace::Code);
+                }
+                self.punct()
             }
             b'[' => match self.long_bracket() {
                 Some(level) => {
@@ -118,17 +166,22 @@ impl Lexer<'_> {
         }
     }
 
+    /// An exponent's sign comes after a decimal number's `e` only: `0xe--x` is a number and a comment.
     fn number(&mut self) -> Kind {
-        let mut last = 0;
         while let Some(byte) = self.peek(0) {
-            let exponent_sign = matches!(byte, b'+' | b'-') && matches!(last, b'e' | b'E' | b'p' | b'P');
             let concat = byte == b'.' && self.peek(1) == Some(b'.');
-            if concat || !(byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.' || exponent_sign) {
+            if concat || !(byte.is_ascii_digit() || matches!(byte, b'.' | b'_')) {
                 break;
             }
-            last = byte;
             self.advance(1);
         }
+        if matches!(self.peek(0), Some(b'e' | b'E')) {
+            self.advance(1);
+            if matches!(self.peek(0), Some(b'+' | b'-')) {
+                self.advance(1);
+            }
+        }
+        self.skip_while(|b| b.is_ascii_alphanumeric() || b == b'_');
         Kind::Number
     }
 
@@ -163,21 +216,28 @@ impl Lexer<'_> {
         }
     }
 
-    /// A quoted text, to its end. An unfinished one ends with its line, as it does for Lua.
-    fn quoted(&mut self) {
-        let quote = self.peek(0);
-        self.advance(1);
+    /// A quoted text after its quote, to its end, or to the brace where code begins. An unfinished one ends with its
+    /// line, as it does for Lua.
+    fn quoted(&mut self, quote: u8) {
+        let interpolated = quote == b'`';
         while let Some(byte) = self.peek(0) {
             match byte {
                 b'\\' if self.rest().starts_with(b"\\z") => {
                     self.advance(2);
-                    self.skip_while(|b| b.is_ascii_whitespace());
+                    self.skip_while(is_space);
                 }
+                b'\\' if self.rest().starts_with(b"\\\r\n") => self.advance(3),
+                b'\\' if interpolated && self.rest().starts_with(b"\\u{") => self.advance(3),
                 b'\\' => self.advance(2),
-                b'\n' if quote != Some(b'`') => return,
+                b'\n' | b'\r' => return,
+                b'{' if interpolated => {
+                    self.braces.push(Brace::Interpolated);
+                    self.advance(1);
+                    return;
+                }
                 _ => {
                     self.advance(1);
-                    if Some(byte) == quote {
+                    if byte == quote {
                         return;
                     }
                 }
@@ -186,13 +246,17 @@ impl Lexer<'_> {
     }
 }
 
+fn is_space(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b
+}
+
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
 #[cfg(test)]
 mod tests {
-    use super::tokens;
+    use super::{sections, tokens};
 
     fn check(text: &str, expect: &[(&str, u32)]) {
         let seen: Vec<(&str, u32)> = tokens(text.as_bytes())
@@ -234,6 +298,27 @@ mod tests {
         check("\u{feff}#!x\n# syntax=a\n# check=b\n\n#f", &[("#", 5), ("f", 5)]);
         check("`a {b} c`..'it'", &[("`a {b} c`", 1), ("..", 1), ("'it'", 1)]);
         check("'open\nnext", &[("'open", 1), ("next", 2)]);
+        check("`open\nnext", &[("`open", 1), ("next", 2)]);
         check("[[never ends", &[("[[never ends", 1)]);
+    }
+
+    #[test]
+    fn strings_end_where_luau_ends_them() {
+        check("'a\\\r\nb'c", &[("'a\\\r\nb'", 1), ("c", 2)]);
+        check("'a\\z \r\n\x0b b'c", &[("'a\\z \r\n\x0b b'", 1), ("c", 2)]);
+        check("-- it's\rx", &[("x", 1)]);
+        check("0xe--it's\n1e-5", &[("0xe", 1), ("1e-5", 2)]);
+        check("x\0'y", &[("x", 1)]);
+        check("`a{\"`\"}b`c", &[("`a{\"`\"}b`", 1), ("c", 1)]);
+        check("`{f(`{ {1} }}`)}`c", &[("`{f(`{ {1} }}`)}`", 1), ("c", 1)]);
+        check("`\\u{41}\\{`c", &[("`\\u{41}\\{`", 1), ("c", 1)]);
+        check("`{\n1}`c", &[("`{\n1}`", 1), ("c", 2)]);
+        check("`{x", &[("`{x", 1)]);
+        let text = "`a{ {b} }c{`d`}`";
+        let seen: Vec<&str> = sections(text.as_bytes())
+            .iter()
+            .map(|t| &text[t.start..t.end])
+            .collect();
+        assert_eq!(seen, ["`a{", "{", "b", "}", "}c{", "`d`", "}`"]);
     }
 }

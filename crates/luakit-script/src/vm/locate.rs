@@ -26,6 +26,15 @@ pub(super) struct Tokens {
 /// Positions in the list of tokens.
 type Part = Range<usize>;
 
+/// What is open in a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    /// What an `end` closes.
+    Block,
+    /// Luau's `if a then b else c`, up to its `else`.
+    IfExpression,
+}
+
 /// A call: its name, and its arguments.
 #[derive(Debug, Clone)]
 struct Call {
@@ -47,6 +56,12 @@ pub(super) struct NilName {
 impl Tokens {
     pub(super) fn of(file: Arc<SourceFile>) -> Self {
         let tokens = lexer::tokens(&file.data);
+        Self { file, tokens }
+    }
+
+    /// With those in the braces of interpolated strings.
+    pub(super) fn with_sections(file: Arc<SourceFile>) -> Self {
+        let tokens = lexer::sections(&file.data);
         Self { file, tokens }
     }
 
@@ -301,17 +316,31 @@ impl Tokens {
 
     /// The `end` of a function that begins at `at`.
     fn end_of_function(&self, at: usize, close: usize) -> usize {
-        let mut depth = 0_usize;
+        let mut open = Vec::new();
+        let mut in_expression = false;
         for i in at..close {
             if self.kind(i) != Some(Kind::Name) {
                 continue;
             }
             match self.text(i) {
-                "function" | "do" => depth += 1,
-                "if" if !self.is_if_expression(i) => depth += 1,
+                "function" | "do" => open.push(Open::Block),
+                "if" => {
+                    let expression = match self.before(i) {
+                        "then" => open.last() == Some(&Open::IfExpression),
+                        "else" => in_expression,
+                        _ => self.is_if_expression(i),
+                    };
+                    open.push(if expression { Open::IfExpression } else { Open::Block });
+                }
+                "else" => {
+                    in_expression = open.last() == Some(&Open::IfExpression);
+                    if in_expression {
+                        open.pop();
+                    }
+                }
                 "end" => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
+                    while open.pop() == Some(Open::IfExpression) {}
+                    if open.is_empty() {
                         return i;
                     }
                 }
@@ -321,12 +350,19 @@ impl Tokens {
         close
     }
 
-    /// Luau's `if a then b else c` has no `end`.
+    /// Luau's `if a then b else c` has no `end`. Of one after `then` or `else`, the `if` of these tells.
     fn is_if_expression(&self, at: usize) -> bool {
         let before = self.before(at);
-        let keyword = matches!(before, "return" | "and" | "or" | "not" | "in");
-        let punct = at.checked_sub(1).and_then(|i| self.kind(i)) == Some(Kind::Punct);
-        keyword || (punct && !matches!(before, ")" | "]" | "}" | ";"))
+        match at.checked_sub(1).and_then(|i| self.kind(i)) {
+            Some(Kind::Name) => matches!(
+                before,
+                "return" | "and" | "or" | "not" | "in" | "if" | "elseif" | "while" | "until"
+            ),
+            Some(Kind::Punct) => !matches!(before, ")" | "]" | "}" | ";" | "..." | "?"),
+            // The code of an interpolated string begins.
+            Some(Kind::Text) => matches!(before.as_bytes(), [b'`' | b'}', .., b'{']),
+            Some(Kind::Number) | None => false,
+        }
     }
 
     /// The part of a call that a subject is. Of a table that is in a variable, it is the variable.

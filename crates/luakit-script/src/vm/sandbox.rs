@@ -146,6 +146,9 @@ pub(super) fn create(build: &Rc<Build>) -> mlua::Result<(Lua, Function)> {
         Err(api::unordered(&key, caller.as_deref()))
     })?;
     host.raw_set("unordered", unordered)?;
+    // `getmetatable` gives what a table's `__metatable` says.
+    let metatable = lua.create_function(|_, table: Table| Ok(table.metatable()))?;
+    host.raw_set("metatable", metatable)?;
     let views = lua.create_table()?;
     host.raw_set("views", &views)?;
     raised::install(&lua, build, &host)?;

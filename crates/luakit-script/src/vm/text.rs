@@ -107,7 +107,7 @@ fn compile(lua: &Lua, chunk: &str, text: &[u8], env: Option<Table>) -> mlua::Res
         }
         other => other,
     })?;
-    match loops::asking(text).and_then(|asking| compiler().compile(asking).ok()) {
+    match loops::asking(text, &bytecode) {
         Some(asking) => loops::own(lua, &load(asking)?),
         None => load(bytecode),
     }

@@ -101,11 +101,17 @@ fn an_export_for_another_platform_than_its_image() {
         bk.export(bk.image("alpine:3.19"), { name = "open", platform = "linux/s390x" })
         bk.export(bk.image("alpine:3.19", { platform = "linux/arm/v6" }), { name = "v", platform = "linux/arm/v7" })
         bk.export(bk.scratch():platform("linux/arm64"):mkdir("/a"), { name = "state", platform = "linux/amd64" })
+        bk.export(bk.image("alpine"):platform("linux/arm64"), { name = "set", platform = "linux/amd64" })
+        bk.export(arm:platform("linux/arm64"), { name = "both", platform = "linux/amd64" })
     "#;
     insta::assert_snapshot!(warned(script), @r"
     3: this export is for linux/amd64, and its image `alpine:3.19` for linux/arm64
       hint: leave `platform` out here, or ask `bk.image()` for linux/amd64 too
     10: this export is for linux/amd64, and its state for linux/arm64
+      hint: leave `platform` out here
+    11: this export is for linux/amd64, and its state for linux/arm64
+      hint: leave `platform` out here
+    12: this export is for linux/amd64, and its state for linux/arm64
       hint: leave `platform` out here
     ");
 }

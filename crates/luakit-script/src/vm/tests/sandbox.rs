@@ -419,3 +419,114 @@ fn errors_around_loops_are_those_of_the_text_as_it_is() {
         assert!(shown.contains(expect) && shown.contains(" --> build.lua:2"), "{shown}");
     }
 }
+
+#[test]
+fn strings_that_look_like_loops_stay_as_they_are() {
+    for (string, value) in [
+        (r#""for x in y do""#, "for x in y do"),
+        ("'for x in y do'", "for x in y do"),
+        ("`for x in y do`", "for x in y do"),
+        ("[[for x in y do]]", "for x in y do"),
+        ("[==[for x in y do]==]", "for x in y do"),
+        ("'a\\\r\nfor x in y do'", "a\nfor x in y do"),
+        ("'a\\\nfor x in y do'", "a\nfor x in y do"),
+        ("'a\\z \r\n\x0b for x in y do'", "afor x in y do"),
+        ("0xe--it's\r\n..'for x in y do'", "14for x in y do"),
+        (r#"`a{"`"}b` .. "for f in *; do x; done""#, "a`bfor f in *; do x; done"),
+        ("`{tostring(`for x in a; do`)}`", "for x in a; do"),
+        (
+            "`{`{1}for x in y do`}for z in y do{ ({2})[1] }`",
+            "1for x in y dofor z in y do2",
+        ),
+        ("`\\u{66}or x in y do\\{ for x in y do`", "for x in y do{ for x in y do"),
+    ] {
+        // The file has a loop that asks, too.
+        let script = format!("-- for x in y do '\nfor _ in {{ 1 }} do end\nprint((({string}):gsub('\\r', '')))");
+        let printed = Run::script(script).printed();
+        assert_eq!(printed, format!("{value}\n"), "{string}");
+    }
+}
+
+/// A script that goes through `t` without `pairs` in `body`, and fails if that has no order.
+fn in_order(body: &str) {
+    let script = format!(
+        "local t = {{}}\nfor i = 1, 40 do t[bk.scratch():mkdir('/' .. i)] = i end\nlocal seen = {{}}\n\
+         {body}\n\
+         assert(#seen == 40, #seen) for i, value in ipairs(seen) do assert(i == value, value) end"
+    );
+    Run::script(script).printed();
+}
+
+#[test]
+fn loops_beside_odd_code_have_an_order() {
+    let go = "for _, value in t do table.insert(seen, value) end";
+    for beside in [
+        "for _ in (function(...) local a = ... if a then return {} end return {} end)(1) do end",
+        "for _ in (function(a) if a then return if a then if a then {} else {} else {} end return {} end)(1) do end",
+        "for _ in (function(a) local b = if not a then 1 else if a then 2 else 3 if b then end return {} end)(1) do end",
+        "for _ in (function(a) if a then if a then end else if a then end end return {} end)(1) do end",
+        "for _ in (function(a) if if a then a else a then end while if a then false else a do end return {} end)(1) do end",
+        "for _ in (function(a) local b: number? if a then end return {} end)(1) do end",
+        // What isn't understood is left as it is, alone.
+        "for _ in (function(a) local b: Array<number> if a then end return {} end)(1) do end type Array<T> = { T }",
+        "local s = `{if true then 'for x in y do' else 1}`",
+    ] {
+        in_order(&format!("{beside}\n{go}"));
+        in_order(&format!("{go}\n{beside}"));
+    }
+    in_order("local s = `{(function() for _, value in t do table.insert(seen, value) end end)()}`");
+    in_order(&format!("{go}\0' for it's"));
+    in_order(&format!("-- it's\r{go}"));
+    in_order(
+        "for _, value in (function(...) local a = ... if a then return t end end)(1) do table.insert(seen, value) end",
+    );
+    in_order(&format!("--!optimize 2\nlocal s = 'a' .. string.char(98)\n{go}"));
+}
+
+#[test]
+fn a_hint_to_the_compiler_takes_no_order_away() {
+    let script = "local t, n = {}, 0\nfor i = 1, 40 do t[bk.scratch():mkdir('/' .. i)] = i end\n\
+                  local s = string.char(98) .. 'a' .. 'b'\nfor _, i in t do n += 1 assert(n == i) end print(s)";
+    for hint in ["--!optimize 0", "--!optimize 2", "--!strict"] {
+        assert_eq!(Run::script(format!("{hint}\n{script}")).printed(), "bab\n");
+    }
+}
+
+#[test]
+fn a_script_cannot_lose_the_order_of_loops() {
+    let insert = "do table.insert(seen, value) end";
+    in_order(&format!(
+        "local own = next next = print for _, value in own, t {insert}"
+    ));
+    in_order(&format!("next = print for _, value in t {insert}"));
+    in_order(&format!("local own = pairs({{}}) for _, value in own, t {insert}"));
+    for says in ["false", "'locked'"] {
+        in_order(&format!(
+            "setmetatable(t, {{ __metatable = {says} }}) for _, value in t {insert}"
+        ));
+    }
+    let iter = "setmetatable(t, { __metatable = false, __iter = function() return next, { 7 } end }) \
+                for _, value in t do print(value) end";
+    assert_eq!(
+        Run::script(format!("local t = {{ [print] = 1, [{{}}] = 2 }} {iter}")).printed(),
+        "7\n"
+    );
+}
+
+#[test]
+fn the_first_key_has_a_place_if_any_has() {
+    check(
+        r#"
+        local function first(t)
+            local key, value = next(t)
+            return if type(key) == "userdata" then "object" else tostring(key), value
+        end
+        print(first({ [{}] = 1, [{}] = 2, b = 3, a = 4 }))
+        print(first({ [{}] = 1, [{}] = 2, [true] = 3 }))
+        print(first({ [{}] = 1, [{}] = 2, [bk.scratch():mkdir("/a")] = 3 }))
+        print(first({ [{}] = 1, [print] = 1, [bk.scratch():mkdir("/a")] = 3, [2] = 4 }))
+        print(select(2, next({ [{}] = 5, [{}] = 5 })))
+        "#,
+        "a\t4\ntrue\t3\nobject\t3\n2\t4\n5",
+    );
+}
