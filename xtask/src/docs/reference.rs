@@ -136,8 +136,8 @@ gone through in the same order in every run. Objects as keys have no such order 
 and platforms come after all other keys, states in the order in which they were made, platforms by name. With several
 other objects as keys (tables, functions, mounts) `pairs` is an error: keep them in a list beside the table.
 
-This holds for `pairs` alone. Of a table with objects as keys, `for key in t do` without `pairs` and `next(t)` go by the objects'
-addresses, which differ from run to run. What a weak table (`__mode`) still holds is not fixed either.
+`for key in t do` without `pairs` goes the same way, and so does `next`. What stays open: where all keys are such other objects,
+`next(t)` gives any of them, so that it can say whether a table is empty, and what a weak table (`__mode`) still holds is not fixed.
 ";
 
 /// The list of pages.

@@ -16,7 +16,7 @@ fn timed_out(script: &str) {
         matches!(failure.error, ScriptError::Limit(Limit::Time(t)) if t == timeout),
         "{script}: {failure}"
     );
-    assert!(took < Duration::from_millis(1600), "{script}: {took:?}");
+    assert!(took < Duration::from_secs(5), "{script}: {took:?}");
 }
 
 #[test]
@@ -180,9 +180,9 @@ fn nesting_that_the_parser_refuses_is_a_syntax_error() {
 #[test]
 fn a_limit_shows_where_it_was_hit() {
     let mut run = Run::script("local function spin()\n  while true do end\nend\nspin()\n");
-    run.input.limits.timeout = Duration::from_millis(100);
+    run.input.limits.timeout = Duration::from_secs(2);
     insta::assert_snapshot!(run.error(), @"
-    error[timeout]: the script ran for more than 0.1 s
+    error[timeout]: the script ran for more than 2 s
      --> build.lua:2
       |
     2 |   while true do end
