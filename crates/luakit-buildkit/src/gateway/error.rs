@@ -90,15 +90,8 @@ fn code(error: &BuildError) -> Code {
     }
 }
 
-/// What diagnostics tell of why something was refused: the kind of failure that it is, with their words and places.
-pub(crate) fn refused(refused: &GatewayError, diagnostics: &[Diagnostic]) -> rpc::Status {
-    rpc::Status {
-        code: refused.to_wire().code,
-        ..told(diagnostics)
-    }
-}
-
-/// What diagnostics tell, as the engine passes it on. That a script is wrong is no kind of failure that gRPC has a code for.
+/// What diagnostics tell, as the engine passes it on. Every client and engine on the way puts the name of a code before
+/// the message, but for the unknown one.
 pub(crate) fn told(diagnostics: &[Diagnostic]) -> rpc::Status {
     let texts: Vec<String> = diagnostics.iter().map(render_without_source).collect();
     let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);

@@ -47,11 +47,6 @@ impl Gateway {
         self.end(None, Some(refused.to_wire())).await
     }
 
-    /// Returns that the gateway refused something, and in these words why.
-    pub async fn fail_for(&self, refused: &GatewayError, told: &[Diagnostic]) -> Result<(), GatewayError> {
-        self.end(None, Some(error::refused(refused, told))).await
-    }
-
     /// Returns that the request needs the capability `name`, which this frontend hasn't.
     pub async fn fail_incapable(&self, name: &str) -> Result<(), GatewayError> {
         self.end(None, Some(error::unknown_capability(name))).await

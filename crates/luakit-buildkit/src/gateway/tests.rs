@@ -197,17 +197,6 @@ async fn what_the_gateway_refuses_is_of_a_kind() {
     8 the definition has 2 bytes, and an engine takes 1 at most
     github.com/moby/buildkit/errdefs.Source+json: {"info":{}}
     "#);
-    let file = SourceFile::new("build.lua", &b"one()\n"[..]);
-    let error = Diagnostic::error("unsupported", "the engine can't").with_span(Span::line(file, 1));
-    let unsupported = BuildError::Unsupported {
-        engine: "BuildKit v1".to_owned(),
-        missing: missing(),
-    };
-    let told = failure(async |gateway| gateway.fail_for(&unsupported.into(), &[error]).await.unwrap()).await;
-    insta::assert_snapshot!(told, @r#"
-    12 the engine can't
-    github.com/moby/buildkit/errdefs.Source+json: {"info":{"data":"b25lKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"line":1},"start":{"line":1}}]}
-    "#);
 }
 
 #[tokio::test]

@@ -90,10 +90,7 @@ async fn answer(
     let returned = match &failure {
         RemoteFailure::Told(diagnostics) => gateway.fail(diagnostics).await,
         RemoteFailure::Host { error, definitions } => match error.build_error() {
-            Some(known) => {
-                let told = report::for_docker(known, definitions);
-                gateway.fail_for(error, told.diagnostics()).await
-            }
+            Some(known) => gateway.fail(report::for_docker(known, definitions).diagnostics()).await,
             None => gateway.fail_by(error).await,
         },
         RemoteFailure::Incapable(name) => gateway.fail_incapable(name).await,
