@@ -233,7 +233,19 @@ mod tests {
         client.shutdown(Shutdown::Write).unwrap();
         let mut back = String::new();
         client.read_to_string(&mut back).unwrap();
-        assert_eq!(back, "the ---, no ca");
+        assert_eq!(back, "the ca-, no ca");
+    }
+
+    #[test]
+    fn what_comes_in_two_pieces_is_hidden_too() {
+        let line = Line::default();
+        line.hidden.lock().unwrap().extend(b"cap");
+        let mut begun = 0;
+        let mut pieces = [b"ca, c".to_vec(), b"ap, cap".to_vec()];
+        for piece in &mut pieces {
+            line.hide(piece, &mut begun);
+        }
+        assert_eq!(pieces.concat(), b"ca, ca-, ca-");
     }
 
     #[test]
