@@ -145,8 +145,9 @@ async fn an_output_that_cannot_be_written() {
     fs::write(dir.path().join("file"), "").unwrap();
     let mut blocked = request(&Node::file("/x", "x").definition());
     blocked.exports.push(to_dir(&dir.path().join("file")));
-    let error = build(blocked).await.0.unwrap_err();
-    assert!(matches!(error, BuildError::Receive { .. }), "{error:?}");
+    let (result, heard) = build(blocked).await;
+    assert!(matches!(result, Err(BuildError::Unwritable { .. })), "{result:?}");
+    assert!(heard.updates.is_empty(), "found before the build");
 }
 
 /// Whether a process that has `text` among its arguments is running.
