@@ -94,7 +94,11 @@ pub(crate) fn told(output: &Output) -> String {
         .iter()
         .rposition(|line| line.starts_with('#'))
         .map_or(0, |last| last + 1);
-    lines[steps..].join("\n").trim().to_owned()
+    let told = lines[steps..].join("\n");
+    // Which of its two answers docker hears first is a matter of time.
+    told.replace("ERROR: failed to run Build function: ", "ERROR: failed to solve: ")
+        .trim()
+        .to_owned()
 }
 
 #[test]
