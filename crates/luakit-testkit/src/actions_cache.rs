@@ -9,17 +9,15 @@
     reason = "it only ever runs in tests, which a panic ends"
 )]
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::http::read_chunks;
 use crate::registry::base64;
+use crate::server::{Head, Server};
 
 /// Where its calls are.
 const API: &str = "/_apis/artifactcache/";
@@ -27,14 +25,13 @@ const API: &str = "/_apis/artifactcache/";
 /// A running service.
 #[derive(Debug)]
 pub struct ActionsCache {
-    address: SocketAddr,
+    server: Server,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 struct Shared {
     token: String,
-    stop: AtomicBool,
     entries: Mutex<Vec<Entry>>,
     refused: Mutex<usize>,
 }
@@ -48,18 +45,11 @@ struct Entry {
 }
 
 struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
+    head: Head,
     body: Vec<u8>,
 }
 
 impl Request {
-    fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map_or("", |(_, value)| value)
-    }
-
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -79,31 +69,20 @@ fn answer(status: u16, body: &Value) -> Answer {
 impl ActionsCache {
     /// Starts it on a port of loopback, with a token that lets its holder read and write.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             token: token(),
-            stop: AtomicBool::new(false),
             entries: Mutex::default(),
             refused: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
-        thread::spawn(move || {
-            for connection in listener.incoming() {
-                if serving.stop.load(Ordering::SeqCst) {
-                    return;
-                }
-                let serving = Arc::clone(&serving);
-                // A client that goes away is no concern of the server's.
-                thread::spawn(move || serving.serve(&connection.unwrap(), address).ok());
-            }
-        });
-        Self { address, shared }
+        let serve = move |connection: &TcpStream, address| serving.serve(connection, address);
+        let server = Server::start(Arc::default(), serve).unwrap();
+        Self { server, shared }
     }
 
     /// The value of `ACTIONS_CACHE_URL`.
     pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}/", self.server.address())
     }
 
     /// The value of `ACTIONS_RUNTIME_TOKEN`.
@@ -121,14 +100,6 @@ impl ActionsCache {
     /// How many calls came without the token.
     pub fn refused(&self) -> usize {
         *self.shared.refused.lock().unwrap()
-    }
-}
-
-impl Drop for ActionsCache {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        // The listener sees the flag with the next connection.
-        drop(TcpStream::connect(self.address));
     }
 }
 
@@ -152,7 +123,8 @@ fn token() -> String {
 
 impl Shared {
     fn serve(&self, connection: &TcpStream, address: SocketAddr) -> io::Result<()> {
-        let request = read(connection)?;
+        let (head, body) = Head::read_whole(connection)?;
+        let request = Request { head, body };
         let (status, headers, body) = self.answer(&request, address);
         let length = body.len();
         let mut connection = connection;
@@ -164,18 +136,18 @@ impl Shared {
     }
 
     fn answer(&self, request: &Request, address: SocketAddr) -> Answer {
-        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        let (path, query) = request.head.path();
         if let Some(id) = path.strip_prefix("/blobs/") {
-            return self.content(id, request.header("range"));
+            return self.content(id, request.head.header("range"));
         }
         let Some(call) = path.strip_prefix(API) else {
             return answer(404, &json!({ "message": "no such call" }));
         };
-        if request.header("authorization") != format!("Bearer {}", self.token) {
+        if request.head.header("authorization") != format!("Bearer {}", self.token) {
             *self.refused.lock().unwrap() += 1;
             return answer(401, &json!({ "message": "unauthorized" }));
         }
-        match (request.method.as_str(), call.split_once('/')) {
+        match (request.head.method.as_str(), call.split_once('/')) {
             ("GET", None) if call == "cache" => self.find(query, address),
             ("POST", None) if call == "caches" => self.reserve(&request.json()),
             ("PATCH", Some(("caches", id))) => self.piece(id, request),
@@ -228,7 +200,7 @@ impl Shared {
     }
 
     fn piece(&self, id: &str, request: &Request) -> Answer {
-        let range = request.header("content-range").trim_start_matches("bytes ");
+        let range = request.head.header("content-range").trim_start_matches("bytes ");
         let start: usize = range.split('-').next().unwrap().parse().unwrap();
         let end = start + request.body.len();
         let mut entries = self.entries.lock().unwrap();
@@ -267,36 +239,6 @@ impl Shared {
     }
 }
 
-fn read(connection: &TcpStream) -> io::Result<Request> {
-    let mut from = BufReader::new(connection);
-    let mut line = String::new();
-    from.read_line(&mut line)?;
-    let mut words = line.split_whitespace().map(str::to_owned);
-    let mut request = Request {
-        method: words.next().unwrap_or_default(),
-        target: words.next().unwrap_or_default(),
-        headers: Vec::new(),
-        body: Vec::new(),
-    };
-    loop {
-        line.clear();
-        if from.read_line(&mut line)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match line.trim_end().split_once(':') {
-            Some((name, value)) => request.headers.push((name.to_owned(), value.trim().to_owned())),
-            None => break,
-        }
-    }
-    if request.header("transfer-encoding").is_empty() {
-        let length = request.header("content-length").parse().unwrap_or(0);
-        from.take(length).read_to_end(&mut request.body)?;
-    } else {
-        read_chunks(&mut from, &mut request.body)?;
-    }
-    Ok(request)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,7 +256,7 @@ mod tests {
                 ("Range", "bytes=2-"),
             ],
         };
-        let stream = TcpStream::connect(cache.address).unwrap();
+        let stream = TcpStream::connect(cache.server.address()).unwrap();
         http::exchange(stream, &request, &mut &*body, body.len() as u64).unwrap()
     }
 

@@ -12,13 +12,14 @@
 )]
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::registry::basic;
+use crate::server::{Head, Server};
 
 /// The first byte of a greeting of TLS.
 const TLS: u8 = 0x16;
@@ -57,7 +58,7 @@ pub struct Seen {
 /// A running guard.
 #[derive(Debug)]
 pub struct Guard {
-    address: SocketAddr,
+    server: Server,
     shared: Arc<Shared>,
 }
 
@@ -67,57 +68,34 @@ struct Shared {
     user: String,
     password: String,
     registry: String,
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     seen: Mutex<Vec<Seen>>,
     tokens: Mutex<Vec<Instant>>,
     trouble: Mutex<Option<(String, Trouble)>>,
 }
 
-struct Head {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-}
-
-impl Head {
-    fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map_or("", |(_, value)| value)
-    }
-}
-
 impl Guard {
     /// Stands before the registry at `HOST:PORT`, and lets this user in.
     pub fn before(registry: &str, scheme: Scheme, user: &str, password: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             scheme,
             user: user.to_owned(),
             password: password.to_owned(),
             registry: registry.to_owned(),
-            stop: AtomicBool::new(false),
+            stop: Arc::default(),
             seen: Mutex::default(),
             tokens: Mutex::default(),
             trouble: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
-        thread::spawn(move || {
-            for connection in listener.incoming() {
-                if serving.stop.load(Ordering::SeqCst) {
-                    return;
-                }
-                let serving = Arc::clone(&serving);
-                // A client that goes away is no concern of the server's.
-                thread::spawn(move || serving.serve(&connection.unwrap(), address).ok());
-            }
-        });
-        Self { address, shared }
+        let serve = move |client: &TcpStream, address| serving.serve(client, address);
+        let server = Server::start(Arc::clone(&shared.stop), serve).unwrap();
+        Self { server, shared }
     }
 
     /// Host and port, as references name it.
     pub fn host(&self) -> String {
-        self.address.to_string()
+        self.server.address().to_string()
     }
 
     /// What it was asked so far.
@@ -136,14 +114,6 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        // The listener sees the flag with the next connection.
-        drop(TcpStream::connect(self.address));
-    }
-}
-
 impl Shared {
     fn serve(&self, client: &TcpStream, address: SocketAddr) -> io::Result<()> {
         let mut from = BufReader::new(client);
@@ -151,7 +121,7 @@ impl Shared {
             // Clients that try TLS first take plain HTTP for an answer as a reason to speak it.
             return answer(client, 400, "", "");
         }
-        let head = read_head(&mut from)?;
+        let head = Head::read(&mut from)?;
         let authorization = head.header("authorization");
         let is_token = head.target.starts_with("/token");
         let granted = match self.scheme {
@@ -279,27 +249,6 @@ fn scope(head: &Head) -> Option<String> {
         "pull,push"
     };
     Some(format!("repository:{repository}:{actions}"))
-}
-
-fn read_head(from: &mut BufReader<&TcpStream>) -> io::Result<Head> {
-    let mut line = String::new();
-    from.read_line(&mut line)?;
-    let mut words = line.split_whitespace().map(str::to_owned);
-    let mut head = Head {
-        method: words.next().unwrap_or_default(),
-        target: words.next().unwrap_or_default(),
-        headers: Vec::new(),
-    };
-    loop {
-        line.clear();
-        if from.read_line(&mut line)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        match line.trim_end().split_once(": ") {
-            Some((name, value)) => head.headers.push((name.to_owned(), value.to_owned())),
-            None => return Ok(head),
-        }
-    }
 }
 
 fn answer(mut client: &TcpStream, status: u16, headers: &str, body: &str) -> io::Result<()> {

@@ -14,4 +14,5 @@ pub mod image;
 pub mod registry;
 pub mod relay;
 pub mod rootfs;
+mod server;
 pub mod tls;

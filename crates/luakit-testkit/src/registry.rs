@@ -13,14 +13,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use crate::server::{Head, Server};
 
 /// The media type of a manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -66,13 +68,13 @@ pub enum Fault {
 /// A running registry.
 #[derive(Debug)]
 pub struct Registry {
-    address: SocketAddr,
+    server: Server,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
-    stop: AtomicBool,
+    stop: Arc<AtomicBool>,
     state: Mutex<State>,
 }
 
@@ -97,26 +99,16 @@ struct Request {
 impl Registry {
     /// Starts an empty registry that lets everybody in.
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let serving = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                if serving.stop.load(Ordering::SeqCst) {
-                    return;
-                }
-                let serving = Arc::clone(&serving);
-                // A client that goes away is no concern of the server's.
-                std::thread::spawn(move || serving.serve(&connection.unwrap(), address).ok());
-            }
-        });
-        Self { address, shared }
+        let serve = move |connection: &TcpStream, address| serving.serve(connection, address);
+        let server = Server::start(Arc::clone(&shared.stop), serve).unwrap();
+        Self { server, shared }
     }
 
     /// Host and port, as references name it.
     pub fn host(&self) -> String {
-        self.address.to_string()
+        self.server.address().to_string()
     }
 
     /// Whom it lets in.
@@ -192,14 +184,6 @@ impl Registry {
         let manifests: Vec<Value> = images.iter().map(entry).collect();
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
         self.put_manifest(repository, Some(tag), INDEX, &index)
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        // The listener sees the flag with the next connection.
-        drop(TcpStream::connect(self.address));
     }
 }
 
@@ -322,34 +306,14 @@ fn token(connection: &TcpStream, auth: &Auth, request: &Request) -> std::io::Res
 }
 
 fn read(connection: &TcpStream) -> std::io::Result<Request> {
-    let mut reader = BufReader::new(connection);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut words = line.split_whitespace();
-    let method = words.next().unwrap_or_default().to_owned();
-    let target = words.next().unwrap_or_default();
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let (mut length, mut authorization) = (0, String::new());
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line)?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else {
-            break;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().unwrap_or(0),
-            "authorization" => value.clone_into(&mut authorization),
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body)?;
+    let (head, body) = Head::read_whole(connection)?;
+    let (path, query) = head.path();
     Ok(Request {
-        method,
         path: path.to_owned(),
         query: query.to_owned(),
-        authorization,
+        authorization: head.header("authorization").to_owned(),
         body: String::from_utf8_lossy(&body).into_owned(),
+        method: head.method,
     })
 }
 
