@@ -50,76 +50,42 @@ const QUICK: &[(&str, &[&str])] = &[
     ("docs", &["doc", "--workspace", "--no-deps", "--document-private-items"]),
 ];
 
-/// What needs one.
-const ON_THE_ENGINE: &[(&str, &[&str])] = &[
-    (
-        "the engine itself",
-        &[
-            "test",
-            "-p",
-            "luakit-testkit",
-            "--features",
-            "engine-tests",
-            "--test",
-            "engine",
-        ],
-    ),
-    (
-        "client tests on the engine",
-        &[
-            "test",
-            "-p",
-            "luakit-buildkit",
-            "--features",
-            "engine-tests",
-            "--test",
-            "engine",
-        ],
-    ),
-    (
-        "end-to-end tests",
-        &[
-            "test",
-            "-p",
-            "luakit",
-            "--features",
-            "engine-tests",
-            "--test",
-            "engine",
-            "--",
-            "--skip",
-            "caches::",
-        ],
-    ),
+/// What needs one: the tests of a package, as they are chosen and run.
+const ON_THE_ENGINE: &[(&str, &str, &[&str])] = &[
+    ("the engine itself", "luakit-testkit", &[]),
+    ("client tests on the engine", "luakit-buildkit", &[]),
+    ("end-to-end tests", "luakit", &["--skip", "caches::"]),
     // To forget a step, Docker collects what nobody holds, and takes from builds under way: no other test runs then.
     (
         "end-to-end tests of caches",
-        &[
-            "test",
-            "-p",
-            "luakit",
-            "--features",
-            "engine-tests",
-            "--test",
-            "engine",
-            "--",
-            "caches::",
-            "--test-threads=1",
-        ],
+        "luakit",
+        &["caches::", "--test-threads=1"],
     ),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     machine::provide_build_tools()?;
-    for step in QUICK {
-        cargo(step)?;
+    for (name, args) in QUICK {
+        cargo(name, args)?;
     }
     if args.no_engine {
         println!("left out: the end-to-end tests");
         return Ok(());
     }
     engine::while_up(|| {
-        ON_THE_ENGINE.iter().try_for_each(cargo)?;
+        for (name, package, chosen) in ON_THE_ENGINE {
+            let engine = [
+                "test",
+                "-p",
+                package,
+                "--features",
+                "engine-tests",
+                "--test",
+                "engine",
+                "--",
+            ];
+            cargo(name, &[&engine, *chosen].concat())?;
+        }
         released()
     })
 }
@@ -134,11 +100,11 @@ fn released() -> Result<()> {
 }
 
 /// Runs one step, and says how long it took.
-fn cargo((name, args): &(&str, &[&str])) -> Result<()> {
+fn cargo(name: &str, args: &[&str]) -> Result<()> {
     println!("==> {name}: cargo {}", args.join(" "));
     let started = Instant::now();
     let status = Command::new(env!("CARGO"))
-        .args(*args)
+        .args(args)
         .env("RUSTDOCFLAGS", "-D warnings")
         .status()
         .context("cargo can't be started")?;

@@ -1,6 +1,7 @@
 //! Where the frontend finds script and context: with the client, in a repository, in a download, in another target.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use luakit_testkit::image::Archive;
@@ -46,7 +47,7 @@ fn named_contexts_take_the_place_of_images_and_directories() {
 }
 
 /// A layout with an image for two platforms whose environment says which.
-fn layout(docker: &Docker) -> std::path::PathBuf {
+fn layout(docker: &Docker) -> PathBuf {
     let made = docker.project(
         "bk.export(bk.image(\"alpine:3.19\"):env({ OF = \"the layout, \" .. tostring(bk.target_platform) }))",
         &[],
@@ -57,11 +58,16 @@ fn layout(docker: &Docker) -> std::path::PathBuf {
         &made,
         &["--platform=linux/amd64,linux/arm64", "--provenance=false", "-o", &spec],
     );
+    unpacked(docker, &archive)
+}
+
+/// An archive's layout, in a directory.
+fn unpacked(docker: &Docker, archive: &Path) -> PathBuf {
     let layout = docker.bench.path("layout");
     fs::create_dir(&layout).unwrap();
     let unpacked = Command::new("tar")
-        .args(["-xf"])
-        .arg(&archive)
+        .arg("-xf")
+        .arg(archive)
         .arg("-C")
         .arg(&layout)
         .output();
@@ -126,15 +132,7 @@ fn an_image_for_another_platform_is_told_and_does_not_count() {
             &spec,
         ],
     );
-    let layout = docker.bench.path("layout");
-    fs::create_dir(&layout).unwrap();
-    let unpacked = Command::new("tar")
-        .arg("-xf")
-        .arg(&archive)
-        .arg("-C")
-        .arg(&layout)
-        .output();
-    succeeded("tar", &unpacked.unwrap());
+    let layout = unpacked(&docker, &archive);
     let context = format!("--build-context=base=oci-layout://{}", layout.display());
     let result = docker.bench.path("result.tar");
     let spec = format!("type=oci,dest={}", result.display());
@@ -267,7 +265,7 @@ fn a_target_of_the_same_bake_is_a_context() {
 }
 
 /// What `docker buildx build ARGS URL` gives.
-fn built_from(docker: &Docker, args: &[&str], url: &str) -> std::path::PathBuf {
+fn built_from(docker: &Docker, args: &[&str], url: &str) -> PathBuf {
     let dest = docker.bench.path("out");
     let _old = fs::remove_dir_all(&dest);
     let spec = format!("type=local,dest={}", dest.display());
