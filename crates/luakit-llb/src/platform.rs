@@ -125,6 +125,12 @@ impl Platform {
         Some(Self { os, arch, variant })
     }
 
+    /// Whether what is made for one may run on the other: operating system and architecture are the same, whatever the
+    /// variant.
+    pub fn is_same_machine(&self, other: &Self) -> bool {
+        (&self.os, &self.arch) == (&other.os, &other.arch)
+    }
+
     /// The operating system.
     pub fn os(&self) -> &str {
         &self.os

@@ -1,10 +1,9 @@
 //! What is odd about images though they are resolved: what their configs say and a build makes nothing of.
 
 use luakit_diagnostic::Diagnostic;
+use luakit_llb::image_config::platform_of;
 use luakit_llb::{LayoutImage, Pins, Platform, Reference};
 use serde_json::Value;
-
-use super::read_config;
 
 /// How many of an image's triggers are shown.
 const MOST_TRIGGERS: usize = 5;
@@ -51,15 +50,14 @@ pub fn oddities(pins: &Pins) -> Vec<(OddImage<'_>, Diagnostic)> {
 /// An image whose config is for another operating system or architecture than it was asked for. An image without an
 /// index is taken all the same, by us as by BuildKit; where that was no wish, runs fail in ways that are hard to read.
 fn of_another_platform(image: OddImage<'_>, platform: &Platform, config: &[u8]) -> Option<Diagnostic> {
-    let is_for = read_config(config).ok()?.normal()?;
-    let same = (is_for.os(), is_for.arch()) == (platform.os(), platform.arch());
+    let is_for = platform_of(config)?;
     let message = || {
         format!(
             "image `{}` is for {is_for}, and was asked for {platform}",
             image.shown()
         )
     };
-    (!same).then(|| Diagnostic::warning("image-platform", message()))
+    (!is_for.is_same_machine(platform)).then(|| Diagnostic::warning("image-platform", message()))
 }
 
 /// An image that has the Dockerfiles built on it do something first. A script says itself what it does, and no image

@@ -152,7 +152,7 @@ fn name_platform(root: &mut Object, asked: &Platform) {
     let Some(own) = Platform::of_config(part("os"), part("architecture"), part("variant")) else {
         return;
     };
-    let is_asked = (own.os(), own.arch()) == (asked.os(), asked.arch()) && !asked.variant().is_empty();
+    let is_asked = own.is_same_machine(asked) && !asked.variant().is_empty();
     set_platform(root, if is_asked { asked } else { &own });
 }
 

@@ -95,7 +95,7 @@ pub(super) fn warn_of_dot(call: &Call<'_>, src: &str, dest: &str) {
 /// hard to read, and what is copied into it runs nowhere.
 pub(super) fn warn_of_platform(call: &Call<'_>, context: &str, is_for: &Platform, asked: Option<&Platform>) {
     let asked = asked.unwrap_or(&call.build.input.target_platform);
-    if (is_for.os(), is_for.arch()) == (asked.os(), asked.arch()) {
+    if is_for.is_same_machine(asked) {
         return;
     }
     let message = format!("build context `{context}` is an image for {is_for}, and was asked for {asked}");
@@ -125,8 +125,7 @@ pub(super) fn warn_of_platforms(call: &Call<'_>, export: &Export) {
     let (Some(wanted), Some(is_for)) = (&export.platform, graph.explicit_platform(export.state)) else {
         return;
     };
-    let same = (wanted.os(), wanted.arch()) == (is_for.os(), is_for.arch());
-    if same || export.config.says_platform() {
+    if wanted.is_same_machine(is_for) || export.config.says_platform() {
         return;
     }
     // An image is named where it is the one to change: what `state:platform()` says goes before its option.
