@@ -19,72 +19,49 @@ pub(crate) struct Args {
     no_engine: bool,
 }
 
-/// What needs no engine.
-const QUICK: &[(&str, &[&str])] = &[
-    ("format", &["fmt", "--all", "--check"]),
+/// What every step chooses: with other packages or features, cargo compiles anew what they stand on.
+const EVERYTHING: &[&str] = &["--workspace", "--features", "xtask/docs,xtask/proto"];
+
+/// What needs no engine: a command of cargo's, and what it is given besides.
+const QUICK: &[(&str, &str, &[&str])] = &[
+    ("lints", "clippy", &["--all-targets", "--", "-D", "warnings"]),
+    // Targets that are not tested by themselves are not among all.
     (
-        "lints",
-        &[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--features",
-            "luakit/engine-tests,luakit-buildkit/engine-tests,luakit-testkit/engine-tests,xtask/docs",
-            "--",
-            "-D",
-            "warnings",
-        ],
+        "lints of the engine tests",
+        "clippy",
+        &["--test", "engine", "--", "-D", "warnings"],
     ),
     (
-        "generated protobuf code",
-        &["run", "--quiet", "-p", "xtask", "--", "proto", "--check"],
+        "unit and golden tests, the docs' examples, what is generated",
+        "test",
+        &[],
     ),
-    (
-        "generated docs and stubs",
-        &["run", "--quiet", "-p", "xtask", "--", "docs", "--check"],
-    ),
-    (
-        "unit and golden tests, the docs' examples",
-        &["test", "--workspace", "--features", "xtask/docs"],
-    ),
-    ("docs", &["doc", "--workspace", "--no-deps", "--document-private-items"]),
+    ("docs", "doc", &["--no-deps", "--document-private-items"]),
 ];
 
-/// What needs one: the tests of a package, as they are chosen and run.
-const ON_THE_ENGINE: &[(&str, &str, &[&str])] = &[
-    ("the engine itself", "luakit-testkit", &[]),
-    ("client tests on the engine", "luakit-buildkit", &[]),
-    ("end-to-end tests", "luakit", &["--skip", "caches::"]),
+/// What needs one: which of the engine tests run, and how.
+const ON_THE_ENGINE: &[(&str, &[&str])] = &[
+    ("end-to-end tests", &["--skip", "caches::"]),
     // To forget a step, Docker collects what nobody holds, and takes from builds under way: no other test runs then.
-    (
-        "end-to-end tests of caches",
-        "luakit",
-        &["caches::", "--test-threads=1"],
-    ),
+    ("end-to-end tests of caches", &["caches::", "--test-threads=1"]),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     machine::provide_build_tools()?;
-    for (name, args) in QUICK {
-        cargo(name, args)?;
+    cargo("format", &["fmt", "--all", "--check"])?;
+    for (name, command, args) in QUICK {
+        cargo(name, &[&[*command], EVERYTHING, *args].concat())?;
     }
     if args.no_engine {
         println!("left out: the end-to-end tests");
         return Ok(());
     }
     engine::while_up(|| {
-        for (name, package, chosen) in ON_THE_ENGINE {
-            let engine = [
-                "test",
-                "-p",
-                package,
-                "--features",
-                "engine-tests",
-                "--test",
-                "engine",
-                "--",
-            ];
-            cargo(name, &[&engine, *chosen].concat())?;
+        for (name, chosen) in ON_THE_ENGINE {
+            cargo(
+                name,
+                &[&["test"], EVERYTHING, &["--test", "engine", "--"], *chosen].concat(),
+            )?;
         }
         released()
     })
