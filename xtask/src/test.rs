@@ -1,13 +1,13 @@
 //! `cargo xtask test`: everything that must hold, in the order in which it fails fastest.
 //!
-//! Format, lints, generated files, unit and golden tests, docs; then the end-to-end tests on a real engine
-//! that is started for them, and what is released. What is missing on the machine is installed first. CI runs this and
-//! nothing else.
+//! Format, lints, unit and golden tests, generated files, docs; then the end-to-end tests on a real engine that is
+//! started for them, and what is released. What is missing on the machine is installed first. CI runs this and nothing
+//! else.
 
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{dist, engine, machine};
 
@@ -56,14 +56,20 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         println!("left out: the end-to-end tests");
         return Ok(());
     }
-    engine::while_up(|| {
-        for (name, chosen) in ON_THE_ENGINE {
-            cargo(
-                name,
-                &[&["test"], EVERYTHING, &["--test", "engine", "--"], *chosen].concat(),
-            )?;
-        }
-        released()
+    std::thread::scope(|scope| {
+        // Most of either's time one processor is enough: a binary is optimised as a whole, an engine's images are packed.
+        let compiled = scope.spawn(dist::compile);
+        engine::while_up(|| {
+            let compiled = compiled.join();
+            compiled.map_err(|_| anyhow!("what is released could not be compiled"))??;
+            for (name, chosen) in ON_THE_ENGINE {
+                cargo(
+                    name,
+                    &[&["test"], EVERYTHING, &["--test", "engine", "--"], *chosen].concat(),
+                )?;
+            }
+            released()
+        })
     })
 }
 

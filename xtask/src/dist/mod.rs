@@ -64,6 +64,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Makes the binary for this machine alone: what a later [`run`] then finds made.
+pub(crate) fn compile() -> Result<()> {
+    let root = workspace()?;
+    let arch = Arch::of_machine()?;
+    arch.provide_tools()?;
+    make(&root, &root.join("target"), &[arch]).map(drop)
+}
+
 /// The binaries of a source folder, in `dist` of a target folder.
 fn make(sources: &Path, target: &Path, arches: &[Arch]) -> Result<PathBuf> {
     let made = target.join("dist");
