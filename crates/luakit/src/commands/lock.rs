@@ -133,7 +133,7 @@ fn with_swallowed_script(failure: Failure, args: &Args) -> Failure {
 }
 
 fn script_first(script: &str) -> String {
-    format!("the script comes first: `luakit lock {script} --update`")
+    format!("the script or its directory comes first: `luakit lock {script} --update`")
 }
 
 /// What to tell of images that can't be looked up. A lock file, which helps a build past a registry, is what is being
@@ -167,7 +167,7 @@ fn lock_failure(error: LockError, plan: &Plan) -> Failure {
     };
     let failure = Failure::several(kind, diagnostics);
     match error {
-        LockError::Unknown { name, .. } if Path::new(&name).is_file() => failure.hint(script_first(&name)),
+        LockError::Unknown { name, .. } if Path::new(&name).exists() => failure.hint(script_first(&name)),
         _ => failure,
     }
 }

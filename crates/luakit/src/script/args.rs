@@ -1,7 +1,9 @@
 //! The flags that name a script and what it is evaluated with, and their values.
 
 use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use luakit_llb::Platform;
@@ -15,16 +17,26 @@ use crate::options::epoch;
 /// What a script is called unless it is named.
 const SCRIPT: &str = "build.lua";
 
+/// What names a script that comes on stdin.
+const PIPED: &str = "-";
+
+/// What such a script is called. It counts as a file of the context: its modules, its lock file and its ignore file are
+/// the context's.
+const PIPED_NAME: &str = "stdin";
+
 /// The script, and what it is evaluated with.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScriptArgs {
-    /// The script; or a directory, which is the build context and holds `build.lua` unless `--file` names the script
-    /// [default: build.lua]
+    /// The script, `-` on stdin; or a directory, which is the build context and holds `build.lua` unless `--file` names
+    /// the script [default: build.lua]
     #[arg(value_name = "SCRIPT|DIR")]
     path: Option<PathBuf>,
-    /// The script, where a directory is given
+    /// The script, where a directory is given; `-` is stdin
     #[arg(short, long, value_name = "SCRIPT")]
     file: Option<PathBuf>,
+    /// What stdin has, which can be read once.
+    #[arg(skip)]
+    piped: OnceLock<Vec<u8>>,
     /// The build context: what `bk.local_("context")` is, and what the script may read [default: the directory that was
     /// given, else the current one]
     #[arg(long, value_name = "DIR")]
@@ -53,6 +65,7 @@ impl ScriptArgs {
     /// The script's path.
     pub(crate) fn script(&self) -> PathBuf {
         match (&self.file, &self.path) {
+            _ if self.is_piped() => self.context().join(PIPED_NAME),
             (Some(file), _) => file.clone(),
             (None, Some(dir)) if dir.is_dir() => dir.join(SCRIPT),
             (None, Some(script)) => script.clone(),
@@ -60,9 +73,16 @@ impl ScriptArgs {
         }
     }
 
+    /// Whether the script comes on stdin.
+    fn is_piped(&self) -> bool {
+        let named = self.file.as_deref().or(self.path.as_deref());
+        named.is_some_and(|name| name == Path::new(PIPED))
+    }
+
     /// The context's path.
     pub(crate) fn context(&self) -> &Path {
-        let given = self.path.as_deref().filter(|path| self.file.is_some() || path.is_dir());
+        let given = self.path.as_deref();
+        let given = given.filter(|path| self.file.is_some() || path.is_dir() && !self.is_piped());
         self.context.as_deref().or(given).unwrap_or(Path::new("."))
     }
 
@@ -81,6 +101,9 @@ impl ScriptArgs {
 
     /// The script's text.
     pub(super) fn read(&self) -> Result<Vec<u8>, Failure> {
+        if self.is_piped() {
+            return self.read_stdin();
+        }
         std::fs::read(self.script()).map_err(|e| {
             let failure = Failure::usage(format!(
                 "can't read the script `{}`: {}",
@@ -92,6 +115,20 @@ impl ScriptArgs {
                 _ => failure,
             }
         })
+    }
+
+    fn read_stdin(&self) -> Result<Vec<u8>, Failure> {
+        if let Some(text) = self.piped.get() {
+            return Ok(text.clone());
+        }
+        let stdin = std::io::stdin();
+        if stdin.is_terminal() {
+            return Err(Failure::usage("there is no script on stdin").hint("`luakit build -f - . < build.lua`"));
+        }
+        let mut text = Vec::new();
+        let read = stdin.lock().read_to_end(&mut text);
+        read.map_err(|e| Failure::usage(format!("can't read the script on stdin: {}", reason(&e))))?;
+        Ok(self.piped.get_or_init(|| text).clone())
     }
 
     /// The directory that the script is in.

@@ -278,8 +278,10 @@ fn a_script_that_update_took_for_a_pin_is_told() {
     assert_eq!(run.code(), 2);
     insta::assert_snapshot!(run.stderr(), @"
     error[unknown-source]: can't update `build.lua`: the build does not use it
-    hint: the script comes first: `luakit lock build.lua --update`
+    hint: the script or its directory comes first: `luakit lock build.lua --update`
     ");
+    let run = project.run(&["lock", "--update", "."]);
+    assert!(run.stderr().contains("`luakit lock . --update`"), "{}", run.stderr());
     let project = Project::new(&[("image.lua", SCRIPT)]);
     let run = project.run(&["lock", "--update", "image.lua"]);
     assert_eq!(run.code(), 2);

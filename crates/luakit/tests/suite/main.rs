@@ -15,6 +15,7 @@ mod golden;
 mod limits;
 mod lock;
 mod patterns;
+mod piped;
 mod project;
 mod sandbox;
 mod usage;

@@ -40,7 +40,7 @@ impl Project {
 
     /// Runs the binary.
     pub(crate) fn run(&self, args: &[&str]) -> Run {
-        Run(self.command().args(args).output().unwrap())
+        Run::of(self.command().args(args).output().unwrap())
     }
 }
 
@@ -48,6 +48,10 @@ impl Project {
 pub(crate) struct Run(Output);
 
 impl Run {
+    pub(crate) fn of(output: Output) -> Self {
+        Self(output)
+    }
+
     pub(crate) fn code(&self) -> i32 {
         self.0.status.code().unwrap_or(-1)
     }
