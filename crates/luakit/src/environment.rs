@@ -29,6 +29,8 @@ pub(crate) struct Environment {
     pub(crate) ssh_auth_sock: Option<PathBuf>,
     /// `EXPERIMENTAL_BUILDKIT_SOURCE_POLICY`: the file of a source policy.
     pub(crate) source_policy: Option<PathBuf>,
+    /// `DOCKER_DEFAULT_PLATFORM`: what builds are for unless `--platform` says so.
+    pub(crate) default_platform: Option<String>,
     /// `SOURCE_DATE_EPOCH`.
     pub(crate) source_date_epoch: Option<String>,
     /// `BUILDKIT_PROGRESS`.
@@ -64,6 +66,7 @@ impl Environment {
             no_default_attestations: switch("BUILDX_NO_DEFAULT_ATTESTATIONS")?,
             ssh_auth_sock: path("SSH_AUTH_SOCK"),
             source_policy: path("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"),
+            default_platform: text("DOCKER_DEFAULT_PLATFORM")?,
             source_date_epoch: text("SOURCE_DATE_EPOCH")?,
             buildkit_progress: text("BUILDKIT_PROGRESS")?,
             buildkit_colors: text("BUILDKIT_COLORS")?,

@@ -4,12 +4,13 @@
 //! environment names, or a docker context, or Docker's usual socket; else BuildKit's. Whoever names an engine gets that
 //! one or an error: nothing else is tried then. What merely is configured as the usual one may be passed over.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::buildx::{self, Store};
 use super::contexts::{Contexts, environment_tls};
-use super::{Node, SetupError};
+use super::{Node, SetupError, proxies};
 use crate::endpoint::{Address, DOCKER_SOCKET, DockerHost, Endpoint, TlsSettings};
 
 /// Where BuildKit's own daemon listens unless told otherwise.
@@ -220,6 +221,16 @@ impl Discovery {
             Ok(_) => self.default_docker(),
             Err(error) => Err(error),
         }
+    }
+
+    /// The proxies that Docker's configuration has for builds, by the name of the build argument.
+    pub fn proxies(&self) -> Result<BTreeMap<&'static str, String>, SetupError> {
+        let Some(dir) = &self.docker_config else {
+            return Ok(BTreeMap::new());
+        };
+        // A Docker that can't be told is none that they could be meant for.
+        let host = self.docker().ok().map(|host| host.to_string());
+        proxies::of(dir, host.as_deref())
     }
 
     /// What somebody has named.

@@ -3,7 +3,7 @@
 //! A [`Discovery`] holds what the environment and the command line say. It gives [`Candidate`]s, best first, with the
 //! nodes that they stand for: from docker contexts (`contexts`) and from buildx's builders (`buildx`). Which node
 //! builds which platform is in `nodes`; what an engine can't do, sayable before a build, in `demands`; what it can, as
-//! it says itself, in `abilities`.
+//! it says itself, in `abilities`; the proxies that Docker's configuration has for builds, in `proxies`.
 
 mod abilities;
 mod buildx;
@@ -11,6 +11,7 @@ mod contexts;
 pub mod demands;
 mod discovery;
 mod nodes;
+mod proxies;
 
 use std::path::PathBuf;
 

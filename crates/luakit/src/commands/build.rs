@@ -23,7 +23,7 @@ use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::flags::attestation::Kind;
 use crate::flags::{local, output};
-use crate::options::{BuildOptions, consent, epoch};
+use crate::options::{BuildOptions, arguments, consent, epoch};
 use crate::output_file;
 use crate::outputs::{self, CacheEntries, Loading, OutputArgs, Wanted};
 use crate::printer::Printer;
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     local_unique: Option<String>,
 }
 
-pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
+pub(crate) fn run(mut args: Args, printer: &Printer) -> Result<(), Failure> {
     if let Some((request, call)) = args.call.get() {
         let asked = Asked {
             script: &args.script,
@@ -73,32 +73,37 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         };
         return call::run(request, call, &asked, printer);
     }
-    match destination(&args)? {
-        Destination::Definition(file) => write_definition(&args, file, printer),
-        Destination::Engine(specs) => build_on_engine(&args, &specs, printer),
+    if !goes_to_engine(&args) {
+        return write_definition(&args, definition_file(&args)?, printer);
+    }
+    let specs = specs(&args)?;
+    let environment = Environment::read()?;
+    args.script.complete(&environment)?;
+    build_on_engine(&args, &specs, environment, printer)
+}
+
+/// Whether this is a build, and not the writing of a definition: a bare name is a definition's file, and everything
+/// else asks for a build.
+fn goes_to_engine(args: &Args) -> bool {
+    !args.tag.is_empty() || args.outputs.is_destination() || args.output.iter().any(|text| is_spec(text))
+}
+
+fn is_spec(text: &str) -> bool {
+    text.contains('=')
+}
+
+/// Where the definition goes; `None` is stdout.
+fn definition_file(args: &Args) -> Result<Option<&Path>, Failure> {
+    match args.output.as_slice() {
+        [] => Ok(None),
+        [dash] if dash == "-" => Ok(None),
+        [file] => Ok(Some(Path::new(file))),
+        _ => Err(Failure::usage("a definition is written to one file")),
     }
 }
 
-/// Where the build goes.
-enum Destination<'a> {
-    /// Nowhere: its definition is written.
-    Definition(Option<&'a Path>),
-    /// To an engine, and from there to these outputs.
-    Engine(Vec<output::Spec>),
-}
-
-/// A bare name is a definition's file; everything else asks for a build.
-fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
-    let is_spec = |text: &&String| text.contains('=');
-    let build = !args.tag.is_empty() || args.outputs.is_destination();
-    if !build && !args.output.iter().any(|text| is_spec(&text)) {
-        return match args.output.as_slice() {
-            [] => Ok(Destination::Definition(None)),
-            [dash] if dash == "-" => Ok(Destination::Definition(None)),
-            [file] => Ok(Destination::Definition(Some(Path::new(file)))),
-            _ => Err(Failure::usage("a definition is written to one file")),
-        };
-    }
+/// Where the result goes.
+fn specs(args: &Args) -> Result<Vec<output::Spec>, Failure> {
     if let Some(file) = args.output.iter().find(|text| !is_spec(text)) {
         return Err(
             Failure::usage(format!("`-o {file}` is the file of a definition, and this is a build"))
@@ -110,7 +115,7 @@ fn destination(args: &Args) -> Result<Destination<'_>, Failure> {
         spec.map_err(|e| Failure::usage(format!("invalid output `{text}`: {e}")))
     });
     let specs: Vec<output::Spec> = specs.collect::<Result<_, _>>()?;
-    Ok(Destination::Engine(args.outputs.outputs(specs)))
+    Ok(args.outputs.outputs(specs))
 }
 
 /// What is known before an engine is asked.
@@ -126,8 +131,12 @@ struct Given {
     settings: MarshalSettings,
 }
 
-fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Result<(), Failure> {
-    let environment = Environment::read()?;
+fn build_on_engine(
+    args: &Args,
+    specs: &[output::Spec],
+    environment: Environment,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let progress = args.engine.progress.quietly(args.outputs.quiet)?;
     let progress = progress.setup(&environment, printer)?;
     let mut given = given(args, specs, environment, printer)?;
@@ -183,7 +192,11 @@ fn given(args: &Args, specs: &[output::Spec], environment: Environment, printer:
     let mut exports = exports::prepare(specs, &args.tag, printer)?;
     args.outputs.annotate(&mut exports)?;
     let wanted = args.outputs.attestations()?;
-    let caches = args.outputs.caches(&environment, printer)?;
+    let script_args = args.script.args()?;
+    let mut caches = args.outputs.caches(&environment, printer)?;
+    if arguments::switch(&script_args, arguments::INLINE_CACHE)? == Some(true) {
+        caches.export_inline();
+    }
     let mut locals = local::by_name(&args.engine.local)?;
     let context = args.script.context_dir()?.to_owned();
     if let Some(dir) = locals.insert(CONTEXT.to_owned(), context) {
@@ -197,7 +210,7 @@ fn given(args: &Args, specs: &[output::Spec], environment: Environment, printer:
     let mut attachments = args.engine.attach.attachments(&environment)?;
     contexts.offer(&mut locals, &mut attachments.stores)?;
     let source_policy = args.engine.attach.source_policy(&environment)?;
-    epoch::apply(&mut exports, args.script.args()?.get(epoch::NAME).map(String::as_str))?;
+    epoch::apply(&mut exports, script_args.get(epoch::NAME).map(String::as_str))?;
     let unique = args.local_unique.clone().unwrap_or_else(|| local_unique(&locals));
     let settings = args.script.marshal_settings(Some(&unique))?;
     Ok(Given {
@@ -307,7 +320,16 @@ fn request(
             attributes.insert("no-cache".to_owned(), String::new());
         }
     }
-    let several = planned.plan.planned().count() > 1;
+    let count = planned.plan.planned().count();
+    let several = count > 1;
+    let multi_platform = arguments::switch(&args.script.args()?, arguments::MULTI_PLATFORM)?;
+    if multi_platform == Some(false) && several {
+        let name = arguments::MULTI_PLATFORM;
+        return Err(
+            Failure::usage(format!("`{name}` is false, and the build is for {count} platforms"))
+                .hint("choose one with `--platform`"),
+        );
+    }
     let annotations = planned.plan.annotations().flat_map(|(platform, annotations)| {
         let platform = several.then_some(platform);
         annotations
@@ -325,6 +347,7 @@ fn request(
         cache_imports: given.caches.imports,
         cache_exports: given.caches.exports,
         attributes,
+        multi_platform: multi_platform == Some(true),
         ..BuildRequest::default()
     })
 }

@@ -3,6 +3,7 @@
 //! They become settings that definitions are marshalled with and contexts that scripts are evaluated with; a script
 //! itself never sees them.
 
+pub(crate) mod arguments;
 mod cache;
 pub(crate) mod consent;
 mod contexts;
@@ -17,9 +18,6 @@ use luakit_frontend::plan::{MarshalSettings, NoCacheFor};
 pub(crate) use contexts::Contexts;
 
 use crate::failure::Failure;
-
-/// The build argument that names the host that runs see, as for the Dockerfile frontend.
-const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 
 /// What changes a build without its script.
 #[derive(Debug, clap::Args)]
@@ -42,7 +40,7 @@ impl BuildOptions {
         workers: Option<&[Worker]>,
     ) -> Result<(), Failure> {
         settings.run_defaults = self.run.defaults(workers)?;
-        settings.run_defaults.hostname = args.get(HOSTNAME).filter(|name| !name.is_empty()).cloned();
+        settings.run_defaults.hostname = args.get(arguments::HOSTNAME).filter(|name| !name.is_empty()).cloned();
         settings.no_cache = self.cache.no_cache();
         settings.resolve_mode = self.cache.resolve_mode();
         Ok(())

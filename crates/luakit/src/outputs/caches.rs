@@ -1,5 +1,6 @@
 //! The caches of a build, as the flags name them and the environment completes them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use luakit_buildkit::CacheEntry;
@@ -15,6 +16,19 @@ use crate::printer::Printer;
 pub(crate) struct CacheEntries {
     pub(crate) imports: Vec<CacheEntry>,
     pub(crate) exports: Vec<CacheEntry>,
+}
+
+impl CacheEntries {
+    /// The image carries its cache.
+    pub(crate) fn export_inline(&mut self) {
+        let inline = CacheEntry {
+            kind: "inline".to_owned(),
+            attrs: BTreeMap::new(),
+        };
+        if !self.exports.contains(&inline) {
+            self.exports.push(inline);
+        }
+    }
 }
 
 /// Says of caches in S3 that no credentials go along, though there are some: the engine then looks for its own.

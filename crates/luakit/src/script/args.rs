@@ -9,7 +9,7 @@ use std::time::Duration;
 use luakit_llb::Platform;
 use luakit_script::Limits;
 
-use crate::environment;
+use crate::environment::{self, Environment};
 use crate::failure::{Failure, reason};
 use crate::flags::{build_arg, duration, platform, size};
 use crate::options::epoch;
@@ -84,6 +84,28 @@ impl ScriptArgs {
         let given = self.path.as_deref();
         let given = given.filter(|path| self.file.is_some() || path.is_dir() && !self.is_piped());
         self.context.as_deref().or(given).unwrap_or(Path::new("."))
+    }
+
+    /// Adds what docker's clients give every build by themselves, where the flags don't say it: the platforms of
+    /// `DOCKER_DEFAULT_PLATFORM`, and the proxies of Docker's configuration as build arguments.
+    pub(crate) fn complete(&mut self, environment: &Environment) -> Result<(), Failure> {
+        if let Some(platforms) = environment
+            .default_platform
+            .as_deref()
+            .filter(|_| self.platform.is_empty())
+        {
+            let platforms = platforms.split(',').map(|text| platform::wanted(text.trim()));
+            let platforms: Result<_, String> = platforms.collect();
+            self.platform =
+                platforms.map_err(|why| Failure::usage(format!("the variable `DOCKER_DEFAULT_PLATFORM`: {why}")))?;
+        }
+        let proxies = environment.engines.proxies();
+        for (name, value) in proxies.map_err(|why| Failure::usage(why.to_string()))? {
+            if !self.arg.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+                self.arg.push((name.to_owned(), Some(value)));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses two contexts.

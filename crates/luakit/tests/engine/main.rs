@@ -29,6 +29,7 @@ mod frontend_questions;
 mod git;
 mod graph_driver;
 mod guide;
+mod habits;
 mod loaded;
 mod multi_platform;
 mod nodes;
