@@ -149,6 +149,12 @@ impl DockerHost {
         if text.is_empty() {
             return Ok(Self::Unix(DOCKER_SOCKET.into()));
         }
+        if text.starts_with('/') {
+            return Err(EndpointError::Part {
+                address: text.to_owned(),
+                reason: format!("it is a socket's path: write `unix://{text}`"),
+            });
+        }
         let with_scheme;
         let text = if text.contains("://") {
             text

@@ -63,11 +63,18 @@ pub(crate) struct Args {
     local_unique: Option<String>,
 }
 
+impl Args {
+    /// The target's name. A variable that a caller left empty names none.
+    fn target(&self) -> Option<&str> {
+        self.target.as_deref().filter(|name| !name.is_empty())
+    }
+}
+
 pub(crate) fn run(mut args: Args, printer: &Printer) -> Result<(), Failure> {
     if let Some((request, call)) = args.call.get() {
         let asked = Asked {
             script: &args.script,
-            target: args.target.as_deref(),
+            target: args.target(),
             contexts: &args.options.contexts()?.named,
             targets: args.options.no_cache_targets(),
         };
@@ -257,7 +264,7 @@ async fn planned(args: &Args, given: &mut Given, printer: &Printer) -> Result<Pl
     let mut plan = args.script.plan_on(&machine, selection, &given.named, printer)?;
     check_options(args, &plan)?;
     plan.label(&args.outputs.labels());
-    let mut entitlements = args.engine.allow.clone();
+    let mut entitlements = args.engine.allowed();
     entitlements.extend(args.options.entitlement().map(str::to_owned));
     let needed = plan.entitlements(&given.settings.run_defaults);
     let needed = needed.into_iter().map(str::to_owned);
@@ -353,7 +360,10 @@ fn request(
 }
 
 fn selection(args: &Args) -> Selection<'_> {
-    args.target.as_deref().map_or(Selection::Default, Selection::Named)
+    match args.target() {
+        Some(name) => Selection::Named(name),
+        None => Selection::Default,
+    }
 }
 
 /// Whether the image goes into Docker's store, and that store knows it by its digest.

@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<(), Failure> {
         }
     })?;
     let used = listed.iter().take(tried).position(Seen::answers);
+    let none_answers = !listed.iter().any(Seen::answers);
     let seen = listed.iter().enumerate().map(|(i, seen)| (seen, used == Some(i)));
     let text = if args.format == "json" {
         let engines: Vec<Value> = seen.map(|(seen, used)| seen.json(used)).collect();
@@ -52,7 +53,11 @@ pub(crate) fn run(args: &Args, printer: &Printer) -> Result<(), Failure> {
         let engines: Vec<String> = seen.map(|(seen, used)| seen.text(used)).collect();
         engines.join("\n")
     };
-    printer.data(text.as_bytes())
+    printer.data(text.as_bytes())?;
+    if none_answers {
+        return Err(Failure::no_engine("no engine answers".to_owned()));
+    }
+    Ok(())
 }
 
 /// A candidate, and what its nodes answered.

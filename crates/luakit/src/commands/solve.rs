@@ -74,7 +74,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
             locals,
             exports: exports::annotate(exports, annotations),
             registries: args.registries.access(&environment)?,
-            entitlements: args.engine.allow,
+            entitlements: args.engine.allowed(),
             cache_imports: caches.imports,
             cache_exports: caches.exports,
             attributes: args.outputs.attributes(),

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::attach::AttachArgs;
 use super::choice::EngineChoice;
-use crate::flags::{entitlement, local};
+use crate::flags::entitlement::{self, Allowed};
+use crate::flags::local;
 use crate::progress::ProgressArgs;
 
 /// What surrounds a build on an engine.
@@ -13,9 +14,10 @@ pub(crate) struct EngineArgs {
     /// Give the build a local directory under the name that the script uses
     #[arg(long, value_name = "NAME=DIR", value_parser = local::parse, help_heading = "Inputs")]
     pub(crate) local: Vec<(String, PathBuf)>,
-    /// Let the build do more than it may by itself: `network.host`, `security.insecure`, `device` or `device=NAME`
+    /// Let the build do more than it may by itself: `network.host`, `security.insecure`, `device` or `device=NAME`; several
+    /// are separated by commas
     #[arg(long, value_name = "ENTITLEMENT", value_parser = entitlement::parse, help_heading = "Runs")]
-    pub(crate) allow: Vec<String>,
+    allow: Vec<Allowed>,
     #[command(flatten)]
     pub(crate) attach: AttachArgs,
     #[command(flatten)]
@@ -25,6 +27,11 @@ pub(crate) struct EngineArgs {
 }
 
 impl EngineArgs {
+    /// The entitlements that are given.
+    pub(crate) fn allowed(&self) -> Vec<String> {
+        self.allow.iter().flat_map(|Allowed(names)| names).cloned().collect()
+    }
+
     /// The first of these flags that is given, for a command that may do without an engine.
     pub(crate) fn first_given(&self) -> Option<&'static str> {
         let choice = &self.choice;

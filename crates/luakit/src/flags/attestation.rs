@@ -85,6 +85,10 @@ pub(crate) fn sbom(text: &str) -> Result<Attestation, String> {
 fn short(kind: Kind, text: &str) -> Result<Attestation, String> {
     match parse_bool(text) {
         Some(on) => parse(&format!("type={},disabled={}", kind.name(), !on)),
+        None if !text.contains('=') => Err(format!(
+            "it must be `true`, `false` or KEY=VALUE; with nothing behind it, write `--{}=true`",
+            kind.name()
+        )),
         None => parse(&format!("type={},{text}", kind.name())),
     }
 }
@@ -186,8 +190,8 @@ mod tests {
         --provenance=false: provenance off
         --provenance=mode=max: provenance type=provenance,mode=max
         --provenance=mode=min,version=v1: provenance type=provenance,mode=min,version=v1
-        --provenance=max: `max` must be KEY=VALUE, as in `type=provenance,mode=max`
-        --provenance=: `` must be KEY=VALUE, as in `type=provenance,mode=max`
+        --provenance=max: it must be `true`, `false` or KEY=VALUE; with nothing behind it, write `--provenance=true`
+        --provenance=: it must be `true`, `false` or KEY=VALUE; with nothing behind it, write `--provenance=true`
         --sbom=true: sbom type=sbom
         --sbom=0: sbom off
         --sbom=generator=image:1: sbom type=sbom,generator=image:1

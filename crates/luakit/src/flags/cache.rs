@@ -181,7 +181,7 @@ mod tests {
         to type=azblob,account_url=https://x.example: azblob {"account_url": "https://x.example"}
         to type=gha,scope=main,mode=max: gha {"mode": "max", "scope": "main"}
         to type=registry: `type=registry` needs `ref`
-        to type=local,src=cache: unknown key `src` for a cache of `type=local`
+        to type=local,src=cache: unknown key `src` for a cache of `type=local`; did you mean `dest`?
         to type=registry,ref=x,mode=all: `mode=all` must be one of min, max
         to type=inline,mode=max: unknown key `mode` for a cache of `type=inline`
         to type=registy,ref=x: unknown type `registy`; did you mean `registry`?
@@ -194,7 +194,7 @@ mod tests {
         to type=gha,"token=abc: field 2 begins with a quote that is never closed
         to : it is empty
         from type=local,src=cache,tag=main: local {"src": "cache", "tag": "main"}
-        from type=local,dest=cache: unknown key `dest` for a cache of `type=local`; did you mean `digest`?
+        from type=local,dest=cache: unknown key `dest` for a cache of `type=local`; did you mean `src`?
         from type=registry,ref=x,mode=max: unknown key `mode` for a cache of `type=registry`
         from type=inline: a cache inside an image is named by the image: `type=registry,ref=NAME`
         "#);

@@ -91,7 +91,13 @@ fn takes_secrets(kind: &str) -> bool {
 /// secret: those are text of any form.
 pub(super) fn check(way: Way, kind: &str, key: &str, value: &str) -> Result<String, String> {
     let Some((_, form)) = known(way, kind).find(|(name, _)| *name == key) else {
-        let near = nearest(key, known(way, kind).map(|(name, _)| *name));
+        let other = match (way, key) {
+            (Way::From, "dest") => Some("src"),
+            (Way::To, "src") => Some("dest"),
+            _ => None,
+        };
+        let other = other.filter(|other| known(way, kind).any(|(name, _)| name == other));
+        let near = other.or_else(|| nearest(key, known(way, kind).map(|(name, _)| *name)));
         return Err(match near {
             Some(near) => format!("unknown key `{key}` for a cache of `type={kind}`; did you mean `{near}`?"),
             None if takes_secrets(kind) => format!("it has a key that a cache of `type={kind}` doesn't take"),

@@ -1,10 +1,15 @@
 //! `--allow ENTITLEMENT`: what a build may do beyond the usual.
 
-/// `network.host`, `security.insecure`, or `device`, of which `device=NAME` allows one.
-pub(crate) fn parse(text: &str) -> Result<String, String> {
-    match text {
-        "network.host" | "security.insecure" | "device" => Ok(text.to_owned()),
-        _ if text.strip_prefix("device=").is_some_and(|name| !name.is_empty()) => Ok(text.to_owned()),
+/// What one `--allow` allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Allowed(pub(crate) Vec<String>);
+
+/// `network.host`, `security.insecure`, or `device`, of which `device=NAME` allows one; several are separated by commas.
+pub(crate) fn parse(text: &str) -> Result<Allowed, String> {
+    let parts = text.split(',').map(|part| match part {
+        "network.host" | "security.insecure" | "device" => Ok(part.to_owned()),
+        _ if part.strip_prefix("device=").is_some_and(|name| !name.is_empty()) => Ok(part.to_owned()),
         _ => Err("it must be one of network.host, security.insecure, device, device=NAME".to_owned()),
-    }
+    });
+    parts.collect::<Result<_, _>>().map(Allowed)
 }

@@ -22,8 +22,29 @@ pub(crate) enum Addresses {
     Gateway,
 }
 
-/// Reads `HOST:IP` or `HOST=IP`; several addresses are separated by commas, and may stand in brackets.
-pub(crate) fn parse(text: &str) -> Result<Host, String> {
+/// What one `--add-host` has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hosts(pub(crate) Vec<Host>);
+
+/// Reads `HOST:IP` or `HOST=IP`, which may stand in brackets. Behind a comma comes another address, or another host.
+pub(crate) fn parse(text: &str) -> Result<Hosts, String> {
+    let mut hosts: Vec<Host> = Vec::new();
+    for part in text.split(',') {
+        match (address(part), hosts.last_mut()) {
+            (
+                Ok(ip),
+                Some(Host {
+                    addresses: Addresses::Ips(ips),
+                    ..
+                }),
+            ) => ips.push(ip),
+            _ => hosts.push(host(part)?),
+        }
+    }
+    Ok(Hosts(hosts))
+}
+
+fn host(text: &str) -> Result<Host, String> {
     let parts = text.split_once('=').or_else(|| text.split_once(':'));
     let Some((name, addresses)) = parts.filter(|(name, addresses)| !name.is_empty() && !addresses.is_empty()) else {
         return Err("it must be HOST:IP, as in `db:10.0.0.2`".to_owned());
@@ -34,7 +55,7 @@ pub(crate) fn parse(text: &str) -> Result<Host, String> {
     let addresses = if addresses == GATEWAY {
         Addresses::Gateway
     } else {
-        Addresses::Ips(addresses.split(',').map(address).collect::<Result<_, _>>()?)
+        Addresses::Ips(vec![address(addresses)?])
     };
     Ok(Host {
         name: name.to_lowercase(),
@@ -60,6 +81,8 @@ mod tests {
             "six:fd00::1",
             "six=[fd00::1]",
             "two:10.0.0.1,10.0.0.2",
+            "a:10.0.0.1,10.0.0.2,fd00::1,b:10.0.0.3,c=host-gateway",
+            "a:10.0.0.1,b",
             "host.docker.internal:host-gateway",
             "db",
             ":10.0.0.2",
@@ -68,7 +91,10 @@ mod tests {
             "a b:10.0.0.1",
         ];
         let said = texts.map(|text| match parse(text) {
-            Ok(host) => format!("{text} -> {} {:?}", host.name, host.addresses),
+            Ok(Hosts(hosts)) => {
+                let hosts = hosts.iter().map(|host| format!("{} {:?}", host.name, host.addresses));
+                format!("{text} -> {}", hosts.collect::<Vec<_>>().join("; "))
+            }
             Err(error) => format!("{text} -> {error}"),
         });
         insta::assert_snapshot!(said.join("\n"), @"
@@ -77,6 +103,8 @@ mod tests {
         six:fd00::1 -> six Ips([fd00::1])
         six=[fd00::1] -> six Ips([fd00::1])
         two:10.0.0.1,10.0.0.2 -> two Ips([10.0.0.1, 10.0.0.2])
+        a:10.0.0.1,10.0.0.2,fd00::1,b:10.0.0.3,c=host-gateway -> a Ips([10.0.0.1, 10.0.0.2, fd00::1]); b Ips([10.0.0.3]); c Gateway
+        a:10.0.0.1,b -> it must be HOST:IP, as in `db:10.0.0.2`
         host.docker.internal:host-gateway -> host.docker.internal Gateway
         db -> it must be HOST:IP, as in `db:10.0.0.2`
         :10.0.0.2 -> it must be HOST:IP, as in `db:10.0.0.2`

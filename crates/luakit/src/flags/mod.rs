@@ -19,4 +19,5 @@ pub(crate) mod platform;
 pub(crate) mod secret;
 pub(crate) mod size;
 pub(crate) mod ssh;
+pub(crate) mod switch;
 pub(crate) mod tag;

@@ -7,7 +7,7 @@ use luakit_llb::marshal::RunDefaults;
 use luakit_llb::op::{self, ExtraHost, Ulimit};
 
 use crate::failure::Failure;
-use crate::flags::host::{Addresses, Host};
+use crate::flags::host::{Addresses, Host, Hosts};
 use crate::flags::{host, size};
 
 /// Where Docker says which address its machine has.
@@ -22,7 +22,7 @@ pub(super) struct RunArgs {
     network: Option<Network>,
     /// Add a line to runs' `/etc/hosts`; `host-gateway` is the machine that Docker runs on
     #[arg(long, value_name = "HOST:IP", value_parser = host::parse)]
-    add_host: Vec<Host>,
+    add_host: Vec<Hosts>,
     /// Limit what runs may use, as `nofile=1024:2048`
     #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = ulimit::parse)]
     ulimit: Vec<Ulimit>,
@@ -46,15 +46,18 @@ impl RunArgs {
         self.network == Some(Network::Host)
     }
 
+    fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.add_host.iter().flat_map(|Hosts(hosts)| hosts)
+    }
+
     pub(super) fn names_gateway(&self) -> bool {
-        let mut addresses = self.add_host.iter().map(|host| &host.addresses);
-        addresses.any(|addresses| matches!(addresses, Addresses::Gateway))
+        self.hosts().any(|host| matches!(host.addresses, Addresses::Gateway))
     }
 
     /// As definitions are marshalled with. `workers` are the engine's, where there is one.
     pub(super) fn defaults(&self, workers: Option<&[Worker]>) -> Result<RunDefaults, Failure> {
         let mut extra_hosts = Vec::new();
-        for Host { name, addresses } in &self.add_host {
+        for Host { name, addresses } in self.hosts() {
             let ips = match addresses {
                 Addresses::Ips(ips) => ips.clone(),
                 Addresses::Gateway => vec![gateway(workers)?],

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use clap::ArgAction;
 use luakit_buildkit::{CacheEntry, Export};
 
 use super::caches::{self, CacheEntries};
@@ -13,18 +14,18 @@ use crate::failure::Failure;
 use crate::flags::annotation::Annotation;
 use crate::flags::attestation::{self, Attestation};
 use crate::flags::cache::{self, Way};
-use crate::flags::label;
 use crate::flags::output::{Kind, Spec};
+use crate::flags::{label, switch};
 use crate::printer::Printer;
 
 /// What comes out of a build besides its outputs, and short forms of those.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OutputArgs {
     /// Push the image to its registry: short for `-o type=registry`; with outputs of `type=image`, push these
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", hide_default_value = true, default_missing_value = "true", value_parser = switch::parse)]
     push: bool,
     /// Put the image into Docker: short for `-o type=docker`
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "false", hide_default_value = true, default_missing_value = "true", value_parser = switch::parse)]
     load: bool,
     /// Set a label of the image; it counts rather than the script's
     #[arg(long, value_name = "KEY=VALUE", value_parser = label::parse, help_heading = "Image")]

@@ -133,10 +133,20 @@ impl ScriptArgs {
                 reason(&e)
             ));
             match e.kind() {
+                std::io::ErrorKind::NotFound if self.names_remote() => failure.hint(
+                    "a context is a directory of this machine: clone it, or let `docker build URL` read it, with a first \
+                     line `# syntax=IMAGE` in the script",
+                ),
                 std::io::ErrorKind::NotFound => failure.hint("name the script: `luakit build path/to/build.lua`"),
                 _ => failure,
             }
         })
+    }
+
+    /// Whether the context or the script looks like a URL, or like a git remote.
+    fn names_remote(&self) -> bool {
+        let named = self.path.as_deref().and_then(Path::to_str).unwrap_or_default();
+        named.contains("://") || named.starts_with("git@")
     }
 
     fn read_stdin(&self) -> Result<Vec<u8>, Failure> {

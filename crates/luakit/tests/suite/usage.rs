@@ -189,6 +189,22 @@ fn local_is_a_platform() {
     assert_eq!(build("local"), build("linux/amd64"), "without an engine");
 }
 
+/// In a CI a variable may stand behind the `=`, or be the name.
+#[test]
+fn what_says_no_is_as_if_it_were_not_there() {
+    let project = Project::new(&[("build.lua", SCRIPT)]);
+    let build = |args: &[&str]| project.run(&[&["build", "--resolve=never"], args].concat()).success();
+    let plain = build(&[]);
+    assert_eq!(
+        build(&["--push=false", "--load=0", "--no-cache=false", "--pull=f", "--target="]),
+        plain
+    );
+    assert_ne!(build(&["--no-cache=true"]), plain);
+    assert_eq!(build(&["--no-cache=true"]), build(&["--no-cache"]));
+    let run = project.run(&["build", "--push=perhaps"]);
+    assert_eq!(run.code(), 2);
+}
+
 #[test]
 fn engines_are_listed_beside_the_one_that_is_named() {
     let project = Project::new(&[]);
@@ -198,6 +214,7 @@ fn engines_are_listed_beside_the_one_that_is_named() {
         .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
         .output()
         .unwrap();
+    assert_eq!(output.status.code(), Some(4), "none answers");
     let listed = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(listed.starts_with("- `--addr`\n"), "{listed}");
     assert!(
