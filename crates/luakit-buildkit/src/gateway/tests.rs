@@ -123,8 +123,7 @@ async fn a_script_error_crosses_the_connection_with_its_places() {
     2 it is there twice
     build.lua:1: first here
     hint: leave one out
-    github.com/moby/buildkit/errdefs.Source+json: {"info":{"data":"b25lKCkKdHdvKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"character":3,"line":2},"start":{"line":2}}]}
-    github.com/moby/buildkit/errdefs.Source+json: {"info":{"data":"b25lKCkKdHdvKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"line":1},"start":{"line":1}}]}
+    github.com/moby/buildkit/errdefs.Source+json: {"info":{"data":"b25lKCkKdHdvKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"character":3,"line":2},"start":{"line":2}},{"end":{"line":1},"start":{"line":1}}]}
     "#);
 }
 
@@ -167,6 +166,21 @@ async fn a_capability_that_is_missing_crosses_the_connection() {
 
 fn missing() -> Vec<MissingCap> {
     vec![MissingCap {
+/// The engine that is made up takes 4 MiB, as older ones do.
+#[tokio::test]
+async fn a_failure_that_is_too_large_is_told_in_short() {
+    let error = Diagnostic::error("long", "é".repeat(3 << 20));
+    let told = failure(async |gateway| gateway.fail(&[error]).await.unwrap()).await;
+    let (message, detail) = told.split_once('\n').unwrap();
+    assert!(
+        message.starts_with("2 éé") && message.ends_with("é…"),
+        "{}",
+        message.len()
+    );
+    assert_eq!(message.len(), 2 + (64 << 10) + '…'.len_utf8());
+    assert_eq!(detail, "github.com/moby/buildkit/errdefs.Source+json: {\"info\":{}}");
+}
+
         cap: "mergeop".to_owned(),
         vertices: Vec::new(),
     }]
