@@ -37,6 +37,11 @@ const OCI_LAYOUT: i32 = 1;
 const LEVEL: i64 = 1;
 
 impl Host for Gateway {
+    async fn load(&self, definition: Definition) -> Result<ResultRef, GatewayError> {
+        let loaded = self.solve_all(vec![definition], &[]).await?;
+        Ok(loaded.into_iter().next().unwrap_or_default())
+    }
+
     async fn read_file(&self, at: &ResultRef, path: &str, limit: u64) -> Result<Vec<u8>, GatewayError> {
         let mut data = Vec::new();
         loop {

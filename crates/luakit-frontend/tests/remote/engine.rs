@@ -137,6 +137,19 @@ impl Host for Engine {
             .get(path)
             .ok_or_else(|| Refused(format!("{path}: no such file")))?;
         Ok(text.bytes().take(usize::try_from(limit).unwrap()).collect())
+    async fn load(&self, definition: Definition) -> Result<(), Refused> {
+        let asked = sources(&definition);
+        let local = asked.first().and_then(|source| source.strip_prefix("local://"));
+        let name = local.and_then(|local| local.split(' ').next()).map(str::to_owned);
+        self.asked.lock().unwrap().extend(asked);
+        match name {
+            Some(name) if !self.offered.is_empty() && !self.offered.contains(&name) => {
+                Err(Refused(format!("no access allowed to dir \"{name}\"")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     }
 
     async fn read_dir(&self, (): &(), path: &str) -> Result<Vec<Entry>, Refused> {
