@@ -222,6 +222,10 @@ fn the_context_may_be_elsewhere() {
             ("context", "ssh://git@example.com/a?keep-git-dir"),
             ("build-arg:SOURCE_DATE_EPOCH", "1"),
         ]),
+        context(&[
+            ("context", "https://example.com/a.git?mtime=checkout"),
+            ("build-arg:SOURCE_DATE_EPOCH", "1"),
+        ]),
         context(&[("context", "https://example.com/a.tar.gz")]),
         context(&[("context", "http://buildkit-session/0123")]),
         context(&[
@@ -236,6 +240,7 @@ fn the_context_may_be_elsewhere() {
     git me@example.com:a/b None None keep false commit's times false
     git github.com/a/b None None keep true commit's times false
     git ssh://git@example.com/a None None keep true commit's times true
+    git https://example.com/a.git None None keep false commit's times false
     http https://example.com/a.tar.gz
     http http://buildkit-session/0123
     http https://example.com/b
