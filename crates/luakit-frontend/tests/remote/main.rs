@@ -101,6 +101,37 @@ async fn links_lead_nowhere_outside() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// What is no directory of the client's is there whole: its ignore files are nobody's business.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ignore_file_that_does_not_count_is_not_read() {
+    let engine = Engine::new(&[
+        ("/build.lua", "bk.export(bk.local_('context'))"),
+        ("/build.lua.dockerignore", "->/etc/passwd"),
+    ]);
+    let remote = [("context", "https://example.com/a.git")];
+    assert_eq!(built(&engine, &remote).await.map(|outputs| outputs.len()), Ok(1));
+    insta::assert_snapshot!(built(&engine, &[]).await.unwrap_err(), @"can't read `build.lua.dockerignore`: it is a link to somewhere else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dockerfile_may_be_in_lower_case() {
+    let script = "bk.export(bk.scratch())";
+    let engine = Engine::new(&[("/dockerfile", script), ("/sub/dockerfile", script)]);
+    for name in ["Dockerfile", "sub/Dockerfile"] {
+        let outputs = built(&engine, &[("filename", name)]).await;
+        assert_eq!(outputs.map(|outputs| outputs.len()), Ok(1), "{name}");
+    }
+    let told = built(&engine, &[("filename", "a.Dockerfile")]).await.unwrap_err();
+    assert!(told.starts_with("there is no script `a.Dockerfile`"), "{told}");
+    assert!(
+        engine
+            .asked()
+            .contains(r#"["Dockerfile","Dockerfile.dockerignore","luakit.lock","dockerfile"]"#)
+    );
+    let both = Engine::new(&[("/Dockerfile", script), ("/dockerfile", "error('the wrong one')")]);
+    assert!(built(&both, &[("filename", "Dockerfile")]).await.is_ok());
+}
+
 async fn a_download_that_is_no_archive_is_the_script() {
     let engine = Engine::new(&[("/context", "bk.export(bk.local_('context'))")]);
     let outputs = built(&engine, &[("context", "https://example.com/build.lua")]).await;
