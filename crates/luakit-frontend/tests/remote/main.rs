@@ -100,7 +100,6 @@ async fn links_lead_nowhere_outside() {
     "#);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 /// What is no directory of the client's is there whole: its ignore files are nobody's business.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ignore_file_that_does_not_count_is_not_read() {
@@ -132,6 +131,7 @@ async fn a_dockerfile_may_be_in_lower_case() {
     assert!(built(&both, &[("filename", "Dockerfile")]).await.is_ok());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_download_that_is_no_archive_is_the_script() {
     let engine = Engine::new(&[("/context", "bk.export(bk.local_('context'))")]);
     let outputs = built(&engine, &[("context", "https://example.com/build.lua")]).await;
@@ -355,4 +355,16 @@ async fn a_wrong_ignore_file_is_read_once_and_told_where_it_counts() {
     ");
     let caught = "for i = 1, 3 do pcall(bk.local_, 'context') end error('something else')";
     insta::assert_snapshot!(told(caught).await, @"1: something else");
+}
+
+/// Several may be wrong in the same way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_wrong_ignore_file_is_the_one_that_the_script_needed() {
+    let script = "pcall(bk.local_, 'one') bk.export(bk.local_('two'))";
+    let engine = Engine::new(&[("/build.lua", script), ("/.dockerignore", "[a\n")]);
+    let options = [("context:one", "local:first"), ("context:two", "local:second")];
+    insta::assert_snapshot!(built(&engine, &options).await.unwrap_err(), @"
+    syntax error in pattern `[a`
+    note: of the directory `second`
+    ");
 }
