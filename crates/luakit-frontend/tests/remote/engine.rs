@@ -22,6 +22,8 @@ pub(crate) struct Engine {
     pub(crate) policy: Arc<Option<(String, String)>>,
     /// What the client has built already.
     pub(crate) inputs: Arc<BTreeMap<String, Definition>>,
+    /// The directories that the client offers; none named is any.
+    pub(crate) offered: Arc<Vec<String>>,
     /// Whether it sends lists of files.
     pub(crate) lists: bool,
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
@@ -131,12 +133,6 @@ impl Solver for Engine {
 }
 
 impl Host for Engine {
-    async fn read_file(&self, (): &(), path: &str, limit: u64) -> Result<Vec<u8>, Refused> {
-        let text = self
-            .files
-            .get(path)
-            .ok_or_else(|| Refused(format!("{path}: no such file")))?;
-        Ok(text.bytes().take(usize::try_from(limit).unwrap()).collect())
     async fn load(&self, definition: Definition) -> Result<(), Refused> {
         let asked = sources(&definition);
         let local = asked.first().and_then(|source| source.strip_prefix("local://"));
@@ -150,6 +146,12 @@ impl Host for Engine {
         }
     }
 
+    async fn read_file(&self, (): &(), path: &str, limit: u64) -> Result<Vec<u8>, Refused> {
+        let text = self
+            .files
+            .get(path)
+            .ok_or_else(|| Refused(format!("{path}: no such file")))?;
+        Ok(text.bytes().take(usize::try_from(limit).unwrap()).collect())
     }
 
     async fn read_dir(&self, (): &(), path: &str) -> Result<Vec<Entry>, Refused> {

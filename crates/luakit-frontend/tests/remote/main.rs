@@ -368,3 +368,25 @@ async fn the_wrong_ignore_file_is_the_one_that_the_script_needed() {
     note: of the directory `second`
     ");
 }
+
+/// Docker refuses to give directories names that are not in lower case.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_docker_can_not_name() {
+    let told = async |name: &str| {
+        let script = format!("bk.export(bk.local_('{name}'))");
+        let engine = Engine {
+            offered: Arc::new(vec!["dockerfile".to_owned(), "context".to_owned()]),
+            ..Engine::new(&[("/build.lua", &script)])
+        };
+        built(&engine, &[]).await.unwrap_err()
+    };
+    let told = [told("data").await, told("Data").await, told("da ta").await];
+    insta::assert_snapshot!(told.join("\n"), @"
+    the build needs the local directory `data`, which was not given
+    hint: give it with `--build-context data=DIR`
+    the build needs the local directory `Data`, which was not given
+    hint: docker knows directories by names in lower case alone: call it `data` in the script, and give it with `--build-context data=DIR`
+    the build needs the local directory `da ta`, which was not given
+    hint: give it with `--build-context`, under a name as images have: that one is none
+    ");
+}
