@@ -391,8 +391,8 @@ fn what_makes_no_sense_is_an_error() {
     invalid value `maybe` of the option `multi-platform`: it must be `true` or `false`
     invalid value `2` of the option `build-arg:BUILDKIT_MULTI_PLATFORM`: it must be `true` or `false`
     invalid value `never` of the option `image-resolve-mode`: it must be `default`, `pull` or `local`
-    invalid value `x` of the option `build-arg:`: a build argument has a name
-    invalid value `x` of the option `label:`: a label has a name
+    invalid value of the option `build-arg:`: a build argument has a name
+    invalid value of the option `label:`: a label has a name
     invalid value `db` of the option `add-hosts`: `db` must be HOST=IP
     invalid value `=10.0.0.1` of the option `add-hosts`: `=10.0.0.1` must be HOST=IP
     invalid value `db=ten` of the option `add-hosts`: `ten` is no IP address
@@ -429,7 +429,7 @@ fn what_makes_no_sense_is_an_error() {
     invalid value of the option `context:context`: the build context itself has no other in its place (build with that as the context)
     invalid value `{` of the option `input-metadata:0`: it must be JSON that maps names to base64, as `{"containerimage.config":"…"}`
     invalid value `{"containerimage.config":"?"}` of the option `input-metadata:0`: it must be JSON that maps names to base64, as `{"containerimage.config":"…"}`
-    invalid value `s` of the option `local-sessionid:`: a directory has a name
+    invalid value of the option `local-sessionid:`: a directory has a name
     unsupported frontend capability moby.buildkit.frontend.dreams
     "#);
     let conflict = Options::parse(&map(&[
