@@ -28,6 +28,8 @@ pub(crate) struct Engine {
     pub(crate) lists: bool,
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
     pub(crate) told: Arc<Mutex<Vec<String>>>,
+    /// The definitions of results.
+    pub(crate) solved: Arc<Mutex<Vec<Definition>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +130,9 @@ impl Solver for Engine {
 
     async fn solve(&self, definitions: Vec<Definition>) -> Result<Vec<()>, Refused> {
         self.asked.lock().unwrap().extend(definitions.iter().flat_map(sources));
-        Ok(definitions.iter().map(|_| ()).collect())
+        let refs = definitions.iter().map(|_| ()).collect();
+        self.solved.lock().unwrap().extend(definitions);
+        Ok(refs)
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod engine;
 mod images;
+mod options;
 
 use std::sync::Arc;
 
