@@ -107,6 +107,11 @@ fn starts_with(text: &str, starts: &[&str]) -> bool {
 
 /// What a git URL asks for.
 pub fn parse(text: &str) -> Result<GitSource, GitContextError> {
+    parse_with_times(text, false)
+}
+
+/// The same. `commit_times` is whether files have their commit's time where the URL says nothing of it.
+pub(crate) fn parse_with_times(text: &str, commit_times: bool) -> Result<GitSource, GitContextError> {
     let url = text.split(['#', '?']).next().unwrap_or_default();
     if has_credentials(url) {
         let scheme = url.split("://").next().unwrap_or_default();
@@ -121,6 +126,7 @@ pub fn parse(text: &str) -> Result<GitSource, GitContextError> {
         url: url.to_owned(),
         reference: remote.reference,
         subdir: remote.subdir,
+        mtime_commit: commit_times,
         ..GitSource::default()
     };
     apply_query(&mut source, &remote.query)?;
@@ -168,7 +174,8 @@ fn apply_query(source: &mut GitSource, query: &str) -> Result<(), GitContextErro
         }
     }
     source.mtime_commit = match text("mtime")?.as_deref() {
-        None | Some("checkout") => false,
+        None => source.mtime_commit,
+        Some("checkout") => false,
         Some("commit") => true,
         Some(other) => return Err(wrong("mtime", "`checkout` or `commit`", other.to_owned())),
     };

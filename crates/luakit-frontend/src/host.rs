@@ -19,6 +19,10 @@ pub trait Host:
     + Sync
     + 'static
 {
+    /// Has a definition solved that is not of the build's results, but one that the frontend looks into itself. No cache
+    /// is imported for it: a registry that answers late would keep the script waiting.
+    fn load(&self, definition: Definition) -> impl Future<Output = Result<Self::Ref, Self::Error>> + Send;
+
     /// The first `limit` bytes of a file of a result. The path begins with `/`; links lead nowhere outside the result.
     fn read_file(
         &self,

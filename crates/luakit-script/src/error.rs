@@ -30,6 +30,8 @@ pub struct CallError {
     pub related: Vec<(StackId, String)>,
     /// Whether the script has a password in it there. Then the lines are shown with their texts hidden.
     pub confidential: bool,
+    /// Why a file can't be read, where that is what is wrong.
+    pub unread: Option<LoadError>,
 }
 
 /// The part of a call that an error is about. It is underlined where it can be found without doubt.
@@ -89,6 +91,7 @@ impl CallError {
             hint: None,
             related: Vec::new(),
             confidential: false,
+            unread: None,
         }
     }
 

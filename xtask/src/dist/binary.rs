@@ -103,7 +103,8 @@ pub(super) fn build(sources: &Path, target: &Path, arch: Arch) -> Result<PathBuf
         .arg(target)
         .env_remove("RUSTFLAGS")
         .env("CARGO_ENCODED_RUSTFLAGS", rust_flags(arch, &mapped))
-        // For the vendored Luau and ring.
+        // For the vendored Luau and ring, whose flags are words of a shell.
+        .env("CC_SHELL_ESCAPED_FLAGS", "1")
         .env(format!("CFLAGS_{}", triple.replace('-', "_")), c_flags(&mapped))
         .env(format!("CXXFLAGS_{}", triple.replace('-', "_")), c_flags(&mapped));
     if let Some(prefix) = arch.cross_prefix() {
@@ -159,6 +160,27 @@ fn rust_flags(arch: Arch, mapped: &[(String, &str)]) -> String {
 }
 
 fn c_flags(mapped: &[(String, &str)]) -> String {
-    let flags = mapped.iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}"));
+    let flags = mapped
+        .iter()
+        .map(|(from, to)| shell_word(&format!("-ffile-prefix-map={from}={to}")));
     flags.collect::<Vec<_>>().join(" ")
+}
+
+/// A text as one word of a shell: a checkout may be in a path with blanks.
+fn shell_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_may_have_blanks_and_quotes() {
+        let mapped = [("/a b".to_owned(), "/luakit"), ("/it's".to_owned(), "/target")];
+        assert_eq!(
+            c_flags(&mapped),
+            r"'-ffile-prefix-map=/a b=/luakit' '-ffile-prefix-map=/it'\''s=/target'"
+        );
+    }
 }

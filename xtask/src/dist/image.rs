@@ -80,14 +80,40 @@ fn list(arches: &[Arch]) -> String {
 
 /// The archive, and an image for each name: of OCI's types too, so that all have one digest.
 fn outputs(archive: &Path, names: &Names<'_>) -> Vec<String> {
-    let archive = format!("type=oci,dest={}", archive.display());
-    let tagged = names
-        .tags
-        .iter()
-        .map(|name| format!("type=image,name={name},oci-mediatypes=true"));
-    let pushed = names
-        .push
-        .iter()
-        .map(|name| format!("type=registry,name={name},oci-mediatypes=true"));
+    let archive = format!("type=oci,{}", field(&format!("dest={}", archive.display())));
+    let image =
+        |kind: &str, name: &String| format!("type={kind},{},oci-mediatypes=true", field(&format!("name={name}")));
+    let tagged = names.tags.iter().map(|name| image("image", name));
+    let pushed = names.push.iter().map(|name| image("registry", name));
     std::iter::once(archive).chain(tagged).chain(pushed).collect()
+}
+
+/// A field of comma-separated values, in quotes where it would be several.
+fn field(text: &str) -> String {
+    if text.contains([',', '"']) {
+        return format!("\"{}\"", text.replace('"', "\"\""));
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_names_may_have_commas_and_quotes() {
+        let names = Names {
+            tags: &["a,b".to_owned()],
+            push: &["r.example/a".to_owned()],
+        };
+        let outputs = outputs(Path::new("/a, \"b\"/frontend.tar"), &names);
+        assert_eq!(
+            outputs,
+            [
+                "type=oci,\"dest=/a, \"\"b\"\"/frontend.tar\"",
+                "type=image,\"name=a,b\",oci-mediatypes=true",
+                "type=registry,name=r.example/a,oci-mediatypes=true",
+            ]
+        );
+    }
 }

@@ -10,7 +10,7 @@ use luakit_diagnostic::{Diagnostic, Severity, render_without_source};
 use luakit_proto::{Any, Message as _, rpc};
 use tonic::{Code, Status};
 
-use super::places;
+use super::places::{Excerpt, Excerpts};
 use crate::error::BuildError;
 
 /// Why the gateway doesn't do what it was asked for.
@@ -90,20 +90,46 @@ fn code(error: &BuildError) -> Code {
     }
 }
 
-/// What diagnostics tell, as the engine passes it on. Every client and engine on the way puts the name of a code before
-/// the message, but for the unknown one.
+/// What diagnostics tell, as the engine passes it on. An error whose place is too much to show names it. Every client and
+/// engine on the way puts the name of a code before the message, but for the unknown one.
 pub(crate) fn told(diagnostics: &[Diagnostic]) -> rpc::Status {
-    let texts: Vec<String> = diagnostics.iter().map(render_without_source).collect();
-    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error);
+    let mut excerpts = Excerpts::default();
+    let texts: Vec<String> = diagnostics
+        .iter()
+        .map(|diagnostic| {
+            if diagnostic.severity != Severity::Error || excerpts.show(diagnostic) {
+                return render_without_source(diagnostic);
+            }
+            let message = diagnostic.to_string();
+            render_without_source(&Diagnostic {
+                message,
+                ..diagnostic.clone()
+            })
+        })
+        .collect();
     rpc::Status {
         code: Code::Unknown as i32,
         message: texts.join("\n"),
-        details: errors
-            .flat_map(places::excerpts)
-            .map(|excerpt| source(&excerpt))
-            .collect(),
+        details: excerpts.into_all().iter().map(source).collect(),
     }
 }
+
+/// The same without its details, and with no more than the beginning of a long message: for an engine that takes no
+/// message of its size.
+pub(crate) fn shortened(mut status: rpc::Status) -> rpc::Status {
+    let end = (0..=LONGEST_MESSAGE)
+        .rev()
+        .find(|end| status.message.is_char_boundary(*end));
+    if status.message.len() > LONGEST_MESSAGE {
+        status.message.truncate(end.unwrap_or_default());
+        status.message.push('…');
+    }
+    status.details.clear();
+    placed(status)
+}
+
+/// The longest message that a failure is told with where all of it is too much, in bytes.
+const LONGEST_MESSAGE: usize = 64 << 10;
 
 /// A request that this frontend doesn't know.
 pub(crate) fn unknown_request(name: &str, message: &str) -> rpc::Status {
@@ -138,7 +164,7 @@ pub(crate) fn placed(mut status: rpc::Status) -> rpc::Status {
 /// A place in a file, as BuildKit's Go has it.
 const SOURCE: &str = "errdefs.Source";
 
-fn source(excerpt: &places::Excerpt) -> Any {
+fn source(excerpt: &Excerpt) -> Any {
     json_detail(SOURCE, &excerpt.to_json())
 }
 
@@ -171,6 +197,22 @@ mod tests {
         let detail = &status.details[0];
         assert_eq!(detail.type_url, "github.com/moby/buildkit/errdefs.Source+json");
         insta::assert_snapshot!(String::from_utf8_lossy(&detail.value), @r#"{"info":{"data":"LS0gb25lCmJrLmltZ2FlKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"character":8,"line":2},"start":{"character":3,"line":2}}]}"#);
+    }
+
+    #[test]
+    fn of_many_errors_the_later_name_their_places() {
+        let text = "x".repeat(40) + "\n";
+        let file = SourceFile::new("luakit.lock", text.repeat(5000).into_bytes());
+        let error =
+            |n: u32| Diagnostic::error("lock", format!("wrong {n}")).with_span(Span::line(file.clone(), n * 50));
+        let status = told(&(1..=100).map(error).collect::<Vec<_>>());
+        assert!(luakit_proto::Message::encoded_len(&status) < 1 << 20);
+        assert_eq!(status.details.len(), 10);
+        let lines: Vec<&str> = status.message.lines().collect();
+        assert_eq!(
+            (lines.len(), lines[9], lines[10]),
+            (100, "wrong 10", "luakit.lock:550: wrong 11")
+        );
     }
 
     #[test]

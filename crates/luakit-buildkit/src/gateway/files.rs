@@ -12,7 +12,8 @@ use luakit_proto::gateway::{
 use luakit_proto::{Message as _, fsutil};
 use tonic::Status;
 
-use super::{Gateway, GatewayError, ResultRef, places, platform_message};
+use super::places::Excerpt;
+use super::{Gateway, GatewayError, ResultRef, platform_message};
 use crate::error::BuildError;
 
 /// How much of a file is asked for at once: messages end at 16 MiB.
@@ -36,6 +37,11 @@ const OCI_LAYOUT: i32 = 1;
 const LEVEL: i64 = 1;
 
 impl Host for Gateway {
+    async fn load(&self, definition: Definition) -> Result<ResultRef, GatewayError> {
+        let loaded = self.solve_all(vec![definition], &[]).await?;
+        Ok(loaded.into_iter().next().unwrap_or_default())
+    }
+
     async fn read_file(&self, at: &ResultRef, path: &str, limit: u64) -> Result<Vec<u8>, GatewayError> {
         let mut data = Vec::new();
         loop {
@@ -145,8 +151,9 @@ fn warn_request(vertex: &str, warning: &Diagnostic) -> WarnRequest {
         Some(span) => format!("{first} ({}:{})", span.file.name, span.line),
         None => first.to_owned(),
     };
-    let place = places::excerpts(warning).into_iter().next();
-    let (info, range) = place.map(places::Excerpt::into_wire).unzip();
+    let label = warning.labels.first().map(|label| &label.span);
+    let place = warning.span.as_ref().or(label).map(Excerpt::of);
+    let (info, ranges) = place.map(Excerpt::into_wire).unzip();
     WarnRequest {
         digest: vertex.to_owned(),
         level: LEVEL,
@@ -154,7 +161,7 @@ fn warn_request(vertex: &str, warning: &Diagnostic) -> WarnRequest {
         detail,
         url: String::new(),
         info,
-        ranges: range.into_iter().collect(),
+        ranges: ranges.unwrap_or_default(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use luakit_diagnostic::Diagnostic;
 use luakit_proto::gateway::{self, ReturnRequest};
 use luakit_proto::rpc;
+use tonic::{Code, Status};
 
 use super::{Gateway, GatewayError, error, results};
 use crate::build::{PlatformResult, check};
@@ -59,6 +60,21 @@ impl Gateway {
 
     async fn end(&self, result: Option<gateway::Result>, error: Option<rpc::Status>) -> Result<(), GatewayError> {
         let error = error.map(error::placed);
-        Ok(self.finish(ReturnRequest { result, error }).await?)
+        let short = error.clone().map(error::shortened);
+        match self.finish(ReturnRequest { result, error }).await {
+            Err(status) if short.is_some() && is_size(&status) => {
+                let request = ReturnRequest {
+                    result: None,
+                    error: short,
+                };
+                Ok(self.finish(request).await?)
+            }
+            outcome => Ok(outcome?),
+        }
     }
+}
+
+/// Whether a message was too large to be sent or to be taken.
+fn is_size(status: &Status) -> bool {
+    matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted)
 }

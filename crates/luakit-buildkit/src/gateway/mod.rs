@@ -69,7 +69,7 @@ pub(crate) struct Setting {
     pub(crate) offered: Option<Offered>,
     /// The session that offers things, where that isn't ours.
     pub(crate) session: String,
-    /// Where cache may come from.
+    /// Where cache of the results may come from.
     pub(crate) cache_imports: Vec<CacheOptionsEntry>,
     /// How the engine treats the copies of images that it has.
     pub(crate) resolve_mode: ResolveMode,
@@ -152,12 +152,17 @@ impl Gateway {
         self.pong.frontend_api_caps.iter().any(|c| c.enabled && c.id == cap)
     }
 
-    async fn solve_one(&self, definition: pb::Definition, evaluate: bool) -> Result<ResultRef, GatewayError> {
+    async fn solve_one(
+        &self,
+        definition: pb::Definition,
+        cache_imports: &[CacheOptionsEntry],
+        evaluate: bool,
+    ) -> Result<ResultRef, GatewayError> {
         if definition.def.is_empty() {
             return Ok(ResultRef::default());
         }
         let message = SolveRequest {
-            cache_imports: self.setting.cache_imports.clone(),
+            cache_imports: cache_imports.to_vec(),
             evaluate,
             ..solve_request(definition)
         };
@@ -170,6 +175,40 @@ impl Gateway {
                 Err(Status::internal(text).into())
             }
         }
+    }
+
+    /// Has definitions solved, with these caches to import from.
+    async fn solve_all(
+        &self,
+        definitions: Vec<Definition>,
+        cache_imports: &[CacheOptionsEntry],
+    ) -> Result<Vec<ResultRef>, GatewayError> {
+        let definitions: Vec<pb::Definition> = definitions.iter().map(|d| d.message().clone()).collect();
+        for definition in &definitions {
+            check_definition(definition, self.setting.offered.as_ref())?;
+        }
+        // Who asks for the build says what it may do. What it may not would else be told after the frontend's end, and
+        // without a place in the script.
+        let privileges: Vec<_> = match self.setting.offered {
+            None if self.offers("gateway.solve.evaluate") => definitions.iter().flat_map(privileges).collect(),
+            _ => Vec::new(),
+        };
+        *self.setting.digests.lock().unwrap_or_else(PoisonError::into_inner) = Digests::new(&definitions);
+        let pong = &self.pong;
+        let known = caps::Known::new(&pong.llb_caps);
+        let definitions: Vec<_> = definitions.into_iter().map(|d| known.correct(d)).collect();
+        let missing = caps::missing(&definitions, self.setting.exports, &pong.frontend_api_caps, &known);
+        if !missing.is_empty() {
+            let engine = self.setting.engine.clone();
+            return Err(BuildError::Unsupported { engine, missing }.into());
+        }
+        let evaluate = !privileges.is_empty();
+        let solved = definitions
+            .into_iter()
+            .map(|d| self.solve_one(d, cache_imports, evaluate));
+        try_join_all(solved)
+            .await
+            .map_err(|error| not_allowed(error, privileges))
     }
 
     async fn resolve_one(
@@ -252,30 +291,7 @@ impl Solver for Gateway {
     type Error = GatewayError;
 
     async fn solve(&self, definitions: Vec<Definition>) -> Result<Vec<ResultRef>, GatewayError> {
-        let definitions: Vec<pb::Definition> = definitions.iter().map(|d| d.message().clone()).collect();
-        for definition in &definitions {
-            check_definition(definition, self.setting.offered.as_ref())?;
-        }
-        // Who asks for the build says what it may do. What it may not would else be told after the frontend's end, and
-        // without a place in the script.
-        let privileges: Vec<_> = match self.setting.offered {
-            None if self.offers("gateway.solve.evaluate") => definitions.iter().flat_map(privileges).collect(),
-            _ => Vec::new(),
-        };
-        *self.setting.digests.lock().unwrap_or_else(PoisonError::into_inner) = Digests::new(&definitions);
-        let pong = &self.pong;
-        let known = caps::Known::new(&pong.llb_caps);
-        let definitions: Vec<_> = definitions.into_iter().map(|d| known.correct(d)).collect();
-        let missing = caps::missing(&definitions, self.setting.exports, &pong.frontend_api_caps, &known);
-        if !missing.is_empty() {
-            let engine = self.setting.engine.clone();
-            return Err(BuildError::Unsupported { engine, missing }.into());
-        }
-        let evaluate = !privileges.is_empty();
-        let solved = definitions.into_iter().map(|d| self.solve_one(d, evaluate));
-        try_join_all(solved)
-            .await
-            .map_err(|error| not_allowed(error, privileges))
+        self.solve_all(definitions, &self.setting.cache_imports).await
     }
 }
 

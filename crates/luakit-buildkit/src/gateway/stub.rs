@@ -7,10 +7,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use luakit_proto::apicaps::ApiCap;
 use luakit_proto::gateway::llb_bridge_server::{LlbBridge, LlbBridgeServer};
 use luakit_proto::gateway::{
-    EvaluateRequest, EvaluateResponse, InputsRequest, InputsResponse, PingRequest, PongResponse, ReadDirRequest,
-    ReadDirResponse, ReadFileRequest, ReadFileResponse, ResolveImageConfigRequest, ResolveImageConfigResponse,
+    self, EvaluateRequest, EvaluateResponse, InputsRequest, InputsResponse, PingRequest, PongResponse, ReadDirRequest,
+    ReadDirResponse, ReadFileRequest, ReadFileResponse, Ref, ResolveImageConfigRequest, ResolveImageConfigResponse,
     ReturnRequest, ReturnResponse, SolveRequest, SolveResponse, StatFileRequest, StatFileResponse, WarnRequest,
-    WarnResponse,
+    WarnResponse, result,
 };
 use tonic::body::Body;
 use tonic::codegen::Service;
@@ -28,6 +28,7 @@ pub(super) struct Asked {
     pub(super) resolved: Vec<ResolveImageConfigRequest>,
     pub(super) returned: Vec<ReturnRequest>,
     pub(super) warned: Vec<WarnRequest>,
+    pub(super) solved: Vec<SolveRequest>,
 }
 
 #[derive(Clone)]
@@ -92,8 +93,14 @@ impl LlbBridge for Bridge {
         Ok(Response::new(answer))
     }
 
-    async fn solve(&self, _: Request<SolveRequest>) -> Result<Response<SolveResponse>, Status> {
-        unasked()
+    async fn solve(&self, request: Request<SolveRequest>) -> Result<Response<SolveResponse>, Status> {
+        self.asked().solved.push(request.into_inner());
+        Ok(Response::new(SolveResponse {
+            result: Some(gateway::Result {
+                result: Some(result::Result::Ref(Ref::default())),
+                ..gateway::Result::default()
+            }),
+        }))
     }
 
     async fn r#return(&self, request: Request<ReturnRequest>) -> Result<Response<ReturnResponse>, Status> {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use luakit_diagnostic::{Diagnostic, Label, SourceFile, Span};
+use luakit_frontend::Solver as _;
 use luakit_frontend::host::Host as _;
 use luakit_frontend::resolve::ImageResolver as _;
-use luakit_llb::Platform;
 use luakit_llb::definition::TooLarge;
-use luakit_llb::op::ResolveMode;
-use luakit_proto::gateway::{ResolveImageConfigRequest, ResolveImageConfigResponse};
+use luakit_llb::op::{HttpSource, ResolveMode};
+use luakit_llb::{Definition, Graph, Pins, Platform, marshal};
+use luakit_proto::gateway::{CacheOptionsEntry, ResolveImageConfigRequest, ResolveImageConfigResponse};
 
 use super::Setting;
 use super::stub::connect;
@@ -91,6 +92,44 @@ async fn a_scripts_own_word_on_when_a_registry_is_asked_counts() {
     assert_eq!(told, ["local", "pull", "local"]);
 }
 
+#[tokio::test]
+async fn caches_are_imported_for_results_alone() {
+    let setting = Setting {
+        cache_imports: vec![CacheOptionsEntry {
+            r#type: "registry".to_owned(),
+            ..CacheOptionsEntry::default()
+        }],
+        ..Setting::default()
+    };
+    let caps = ["proto.refarray", "return", "returnmap", "solve.base"];
+    let (gateway, asked) = connect(&caps, setting, mirrored).await;
+    gateway.load(download()).await.unwrap();
+    gateway.solve(vec![download()]).await.unwrap();
+    let asked = asked.lock().unwrap();
+    let told: Vec<usize> = asked.solved.iter().map(|solved| solved.cache_imports.len()).collect();
+    assert_eq!(told, [0, 1]);
+}
+
+fn download() -> Definition {
+    let mut graph = Graph::new();
+    let at = graph.intern_stack(&[]);
+    let source = HttpSource {
+        url: "https://example.com/a".to_owned(),
+        ..HttpSource::default()
+    };
+    let state = graph.http(source, at);
+    let options = marshal::Options {
+        platform: &Platform::linux_amd64(),
+        pins: &Pins::new(),
+        local_unique: "",
+        context_excludes: &[],
+        run_defaults: None,
+        no_cache: marshal::NoCache::AsWritten,
+        resolve_mode: ResolveMode::Default,
+    };
+    marshal::marshal(&graph, state, &options)
+}
+
 /// The status that came over the connection: its code, its message, and its details.
 async fn failure(end: impl AsyncFnOnce(&super::Gateway)) -> String {
     let (gateway, asked) = connect(&["return"], Setting::default(), mirrored).await;
@@ -123,9 +162,23 @@ async fn a_script_error_crosses_the_connection_with_its_places() {
     2 it is there twice
     build.lua:1: first here
     hint: leave one out
-    github.com/moby/buildkit/errdefs.Source+json: {"info":{"data":"b25lKCkKdHdvKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"character":3,"line":2},"start":{"line":2}}]}
-    github.com/moby/buildkit/errdefs.Source+json: {"info":{"data":"b25lKCkKdHdvKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"line":1},"start":{"line":1}}]}
+    github.com/moby/buildkit/errdefs.Source+json: {"info":{"data":"b25lKCkKdHdvKCkK","filename":"build.lua","language":"Lua"},"ranges":[{"end":{"character":3,"line":2},"start":{"line":2}},{"end":{"line":1},"start":{"line":1}}]}
     "#);
+}
+
+/// The engine that is made up takes 4 MiB, as older ones do.
+#[tokio::test]
+async fn a_failure_that_is_too_large_is_told_in_short() {
+    let error = Diagnostic::error("long", "é".repeat(3 << 20));
+    let told = failure(async |gateway| gateway.fail(&[error]).await.unwrap()).await;
+    let (message, detail) = told.split_once('\n').unwrap();
+    assert!(
+        message.starts_with("2 éé") && message.ends_with("é…"),
+        "{}",
+        message.len()
+    );
+    assert_eq!(message.len(), 2 + (64 << 10) + '…'.len_utf8());
+    assert_eq!(detail, "github.com/moby/buildkit/errdefs.Source+json: {\"info\":{}}");
 }
 
 #[tokio::test]

@@ -35,7 +35,8 @@ impl<'a> Given<'a> {
         let mut named = BTreeMap::new();
         for (name, value) in self.with_prefix(prefix) {
             if name.is_empty() {
-                return Err(OptionError::value(prefix, value, format!("{what} has a name")));
+                // Of what it would be nobody knows: it may be secret.
+                return Err(OptionError::secret(prefix, format!("{what} has a name")));
             }
             named.insert(name.to_owned(), value.to_owned());
         }

@@ -180,9 +180,5 @@ fn warnings(given: Given<'_>) -> Vec<Diagnostic> {
         );
         warnings.push(Diagnostic::warning("ignored-flags", message));
     }
-    if given.get("build-arg:BUILDKIT_DOCKERFILE_CHECK").is_some() {
-        let message = "`BUILDKIT_DOCKERFILE_CHECK` is ignored: it is about the rules of Dockerfiles";
-        warnings.push(Diagnostic::warning("ignored-argument", message));
-    }
     warnings
 }

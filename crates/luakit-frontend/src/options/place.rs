@@ -71,10 +71,11 @@ fn main_context(given: Given<'_>, option: &str) -> Result<MainContext, OptionErr
         return Ok(MainContext::Local);
     };
     if git_context::is_git_context(url) {
-        let source = git_context::parse(url).map_err(|error| OptionError::secret(option, error.to_string()))?;
+        // With one time for everything the times of a checkout would be odd, unless the URL asks for them.
+        let source = git_context::parse_with_times(url, given.get(epoch::OPTION).is_some());
+        let source = source.map_err(|error| OptionError::secret(option, error.to_string()))?;
         return Ok(MainContext::Git(GitSource {
             keep_git_dir: source.keep_git_dir || keep_git_dir,
-            mtime_commit: source.mtime_commit || given.get(epoch::OPTION).is_some(),
             ..source
         }));
     }

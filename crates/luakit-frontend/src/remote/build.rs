@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Pins, Platform};
-use luakit_script::{Limits, NamedContexts, ScriptError};
+use luakit_script::{Limits, LoadError, NamedContexts, ScriptError};
 
 use super::open::{Opened, open};
 use super::printed::Printed;
@@ -216,7 +216,8 @@ async fn evaluate<H: Host>(
     });
     if let Err(PlanError::Script(failure)) = &mut plan
         && let ScriptError::Call(call) = &failure.error
-        && let Some(wrong) = asked.wrong_ignore(&call.message)
+        && let Some(LoadError::IgnoreFile { key, .. }) = &call.unread
+        && let Some(wrong) = asked.wrong_ignore(key)
     {
         *failure.diagnostic = wrong;
     }

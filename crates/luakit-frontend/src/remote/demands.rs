@@ -69,8 +69,13 @@ pub(super) async fn directories<H: Host>(
 }
 
 fn not_offered(plan: &Plan, name: &str) -> Diagnostic {
-    let hint = match NamedContexts::normalise(name) {
-        Ok(_) => format!("give it with `--build-context {name}=DIR`"),
+    let lower = name.to_lowercase();
+    let hint = match NamedContexts::normalise(&lower) {
+        Ok(_) if lower == name => format!("give it with `--build-context {name}=DIR`"),
+        Ok(_) => format!(
+            "docker knows directories by names in lower case alone: call it `{lower}` in the script, and give it with \
+             `--build-context {lower}=DIR`"
+        ),
         Err(_) => "give it with `--build-context`, under a name as images have: that one is none".to_owned(),
     };
     let told = Diagnostic::error(

@@ -61,8 +61,8 @@ pub(super) struct RemoteLoader<H: Host> {
     ignores: IgnoreFiles,
     /// The patterns of those that were read, or why there are none.
     ignored: Mutex<HashMap<String, Result<Vec<String>, LoadError>>>,
-    /// What is wrong with them: the script's error says that one can't be read, this where.
-    wrong_ignores: std::sync::Mutex<Vec<Diagnostic>>,
+    /// What is wrong with them, by the same keys: the script's error says that one can't be read, this where.
+    wrong_ignores: std::sync::Mutex<HashMap<String, Diagnostic>>,
     waits: Waits,
 }
 
@@ -127,13 +127,10 @@ impl<H: Host> RemoteLoader<H> {
         self.ignores.extend(ignores);
     }
 
-    /// What is wrong with an ignore file that the script needed, in its own line. `message` is the script's error.
-    pub(super) fn wrong_ignore(&self, message: &str) -> Option<Diagnostic> {
+    /// What is wrong with the ignore file of that key, in its own line.
+    pub(super) fn wrong_ignore(&self, key: &str) -> Option<Diagnostic> {
         let wrong = self.wrong_ignores.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong
-            .iter()
-            .find(|wrong| unreadable_ignore(wrong).to_string() == message)
-            .cloned()
+        wrong.get(key).cloned()
     }
 
     /// Waits on the script's thread.
@@ -192,12 +189,12 @@ impl<H: Host> RemoteLoader<H> {
         if let Some(outcome) = known.get(key) {
             return outcome.clone();
         }
-        let outcome = self.read_ignored(file).await;
+        let outcome = self.read_ignored(key, file).await;
         known.insert(key.to_owned(), outcome.clone());
         outcome
     }
 
-    async fn read_ignored(&self, file: &IgnoreFile) -> Result<Vec<String>, LoadError> {
+    async fn read_ignored(&self, key: &str, file: &IgnoreFile) -> Result<Vec<String>, LoadError> {
         let paths = vec![IGNORE.to_owned()];
         let loaded = self
             .sources
@@ -209,10 +206,14 @@ impl<H: Host> RemoteLoader<H> {
             return Ok(Vec::new());
         };
         ignore::read(&SourceFile::new(IGNORE, text)).map_err(|wrong| {
-            let error = unreadable_ignore(&wrong);
+            let error = LoadError::IgnoreFile {
+                key: key.to_owned(),
+                path: IGNORE.to_owned(),
+                reason: wrong.message.clone(),
+            };
             let wrong = wrong.with_note(format!("of the directory `{}`", file.dir.name));
             let mut all = self.wrong_ignores.lock().unwrap_or_else(PoisonError::into_inner);
-            all.push(wrong);
+            all.insert(key.to_owned(), wrong);
             error
         })
     }
@@ -288,14 +289,6 @@ fn no_file<E: std::error::Error>(path: &str, error: NoFile<E>) -> LoadError {
     LoadError::Unreadable {
         path: path.to_owned(),
         reason,
-    }
-}
-
-/// What a script hears of an ignore file with a wrong line.
-fn unreadable_ignore(wrong: &Diagnostic) -> LoadError {
-    LoadError::Unreadable {
-        path: IGNORE.to_owned(),
-        reason: wrong.message.clone(),
     }
 }
 

@@ -72,30 +72,35 @@ pub(super) async fn open<H: Host>(
     let (tree, step, script_place) = if let Some((tree, step)) = script {
         (Arc::clone(&tree), step, Place::Result(tree, dir))
     } else {
-        let paths = vec![files.script.clone(), files.ignore.clone(), files.lock.clone()];
+        let mut paths = vec![files.script.clone(), files.ignore.clone(), files.lock.clone()];
+        paths.extend(lower_case(&files.script));
         let name = definition_step(&files.script);
         let loaded = sources.files(&local, paths, &local.name, name.clone()).await;
         let (tree, digest) = loaded.map_err(refused::<H>)?;
         let place = Place::Client(ClientDir { path: dir, ..local });
         (Arc::new(tree), Step { digest, name }, place)
     };
-    let Some(text) = read(&tree, &files.script).await? else {
-        return Err(no_script(&files.script).into());
-    };
+    let (script, text) = script_of(&tree, &files.script).await?;
     let lock = read(&tree, &files.lock).await?;
     let context_place = match main.tree() {
         Some(tree) => Place::Result(Arc::clone(tree), place.subdir.clone().unwrap_or_default()),
         None => Place::Client(client(&place.context_local, "")),
     };
     let mut ignores = IgnoreFiles::new();
-    let exclude = match (main.tree(), read(&tree, &files.ignore).await?) {
-        // What is no directory of the client's is there whole.
-        (Some(_), _) => Excludes::Known(Vec::new()),
-        (None, Some(own)) => {
+    // What is no directory of the client's is there whole.
+    let is_whole = main.tree().is_some();
+    let own = if is_whole {
+        None
+    } else {
+        read(&tree, &files.ignore).await?
+    };
+    let exclude = match own {
+        _ if is_whole => Excludes::Known(Vec::new()),
+        Some(own) => {
             let file = SourceFile::new(files.ignore.as_str(), own);
             Excludes::Known(ignore::read(&file).map_err(|wrong| *wrong)?)
         }
-        (None, None) => {
+        None => {
             let dir = client(&place.context_local, "");
             let file = IgnoreFile {
                 hint: format!("{}-{IGNORE}", dir.name),
@@ -108,7 +113,7 @@ pub(super) async fn open<H: Host>(
     };
     let session = sessions.get(&place.context_local).cloned();
     Ok(Opened {
-        script: SourceFile::new(files.script, text),
+        script: SourceFile::new(script, text),
         step,
         loader: RemoteLoader::new(sources.clone(), script_place, context_place, ignores),
         main: main.context(place, exclude, session),
@@ -243,6 +248,25 @@ async fn find<H: Host>(sources: &Sources<H>, place: &options::Place) -> Result<F
             })
         }
     }
+}
+
+/// The script's path and text.
+async fn script_of<H: Host>(tree: &Tree<H>, path: &str) -> Result<(String, Vec<u8>), RemoteFailure<H::Error>> {
+    if let Some(text) = read(tree, path).await? {
+        return Ok((path.to_owned(), text));
+    }
+    if let Some(lower) = lower_case(path)
+        && let Some(text) = read(tree, &lower).await?
+    {
+        return Ok((lower, text));
+    }
+    Err(no_script(path).into())
+}
+
+/// What is taken where there is no `Dockerfile`, the name that clients ask for when they are told none.
+fn lower_case(path: &str) -> Option<String> {
+    let dir = path.strip_suffix("Dockerfile")?;
+    (dir.is_empty() || dir.ends_with('/')).then(|| format!("{dir}dockerfile"))
 }
 
 /// What loading the script is called.

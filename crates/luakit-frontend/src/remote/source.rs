@@ -144,8 +144,8 @@ impl<H: Host> Sources<H> {
         let state = graph.with_metadata(state, label);
         let definition = self.definition(&graph, state);
         let digest = last_step(&definition);
-        let solved = self.host.solve(vec![definition]).await?.into_iter().next();
-        Ok((Tree::new(self.host.clone(), solved), digest))
+        let loaded = self.host.load(definition).await?;
+        Ok((Tree::new(self.host.clone(), Some(loaded)), digest))
     }
 
     fn definition(&self, graph: &Graph, state: State) -> Definition {

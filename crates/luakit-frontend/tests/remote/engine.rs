@@ -22,10 +22,14 @@ pub(crate) struct Engine {
     pub(crate) policy: Arc<Option<(String, String)>>,
     /// What the client has built already.
     pub(crate) inputs: Arc<BTreeMap<String, Definition>>,
+    /// The directories that the client offers; none named is any.
+    pub(crate) offered: Arc<Vec<String>>,
     /// Whether it sends lists of files.
     pub(crate) lists: bool,
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
     pub(crate) told: Arc<Mutex<Vec<String>>>,
+    /// The definitions of results.
+    pub(crate) solved: Arc<Mutex<Vec<Definition>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -126,11 +130,26 @@ impl Solver for Engine {
 
     async fn solve(&self, definitions: Vec<Definition>) -> Result<Vec<()>, Refused> {
         self.asked.lock().unwrap().extend(definitions.iter().flat_map(sources));
-        Ok(definitions.iter().map(|_| ()).collect())
+        let refs = definitions.iter().map(|_| ()).collect();
+        self.solved.lock().unwrap().extend(definitions);
+        Ok(refs)
     }
 }
 
 impl Host for Engine {
+    async fn load(&self, definition: Definition) -> Result<(), Refused> {
+        let asked = sources(&definition);
+        let local = asked.first().and_then(|source| source.strip_prefix("local://"));
+        let name = local.and_then(|local| local.split(' ').next()).map(str::to_owned);
+        self.asked.lock().unwrap().extend(asked);
+        match name {
+            Some(name) if !self.offered.is_empty() && !self.offered.contains(&name) => {
+                Err(Refused(format!("no access allowed to dir \"{name}\"")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn read_file(&self, (): &(), path: &str, limit: u64) -> Result<Vec<u8>, Refused> {
         let text = self
             .files

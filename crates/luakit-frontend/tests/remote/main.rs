@@ -8,6 +8,7 @@
 
 mod engine;
 mod images;
+mod options;
 
 use std::sync::Arc;
 
@@ -98,6 +99,37 @@ async fn links_lead_nowhere_outside() {
     print: file/x false the build context has no file "file/x"
     print: true true false dir/file file
     "#);
+}
+
+/// What is no directory of the client's is there whole: its ignore files are nobody's business.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ignore_file_that_does_not_count_is_not_read() {
+    let engine = Engine::new(&[
+        ("/build.lua", "bk.export(bk.local_('context'))"),
+        ("/build.lua.dockerignore", "->/etc/passwd"),
+    ]);
+    let remote = [("context", "https://example.com/a.git")];
+    assert_eq!(built(&engine, &remote).await.map(|outputs| outputs.len()), Ok(1));
+    insta::assert_snapshot!(built(&engine, &[]).await.unwrap_err(), @"can't read `build.lua.dockerignore`: it is a link to somewhere else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dockerfile_may_be_in_lower_case() {
+    let script = "bk.export(bk.scratch())";
+    let engine = Engine::new(&[("/dockerfile", script), ("/sub/dockerfile", script)]);
+    for name in ["Dockerfile", "sub/Dockerfile"] {
+        let outputs = built(&engine, &[("filename", name)]).await;
+        assert_eq!(outputs.map(|outputs| outputs.len()), Ok(1), "{name}");
+    }
+    let told = built(&engine, &[("filename", "a.Dockerfile")]).await.unwrap_err();
+    assert!(told.starts_with("there is no script `a.Dockerfile`"), "{told}");
+    assert!(
+        engine
+            .asked()
+            .contains(r#"["Dockerfile","Dockerfile.dockerignore","luakit.lock","dockerfile"]"#)
+    );
+    let both = Engine::new(&[("/Dockerfile", script), ("/dockerfile", "error('the wrong one')")]);
+    assert!(built(&both, &[("filename", "Dockerfile")]).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -324,4 +356,38 @@ async fn a_wrong_ignore_file_is_read_once_and_told_where_it_counts() {
     ");
     let caught = "for i = 1, 3 do pcall(bk.local_, 'context') end error('something else')";
     insta::assert_snapshot!(told(caught).await, @"1: something else");
+}
+
+/// Several may be wrong in the same way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_wrong_ignore_file_is_the_one_that_the_script_needed() {
+    let script = "pcall(bk.local_, 'one') bk.export(bk.local_('two'))";
+    let engine = Engine::new(&[("/build.lua", script), ("/.dockerignore", "[a\n")]);
+    let options = [("context:one", "local:first"), ("context:two", "local:second")];
+    insta::assert_snapshot!(built(&engine, &options).await.unwrap_err(), @"
+    syntax error in pattern `[a`
+    note: of the directory `second`
+    ");
+}
+
+/// Docker refuses to give directories names that are not in lower case.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_docker_can_not_name() {
+    let told = async |name: &str| {
+        let script = format!("bk.export(bk.local_('{name}'))");
+        let engine = Engine {
+            offered: Arc::new(vec!["dockerfile".to_owned(), "context".to_owned()]),
+            ..Engine::new(&[("/build.lua", &script)])
+        };
+        built(&engine, &[]).await.unwrap_err()
+    };
+    let told = [told("data").await, told("Data").await, told("da ta").await];
+    insta::assert_snapshot!(told.join("\n"), @"
+    the build needs the local directory `data`, which was not given
+    hint: give it with `--build-context data=DIR`
+    the build needs the local directory `Data`, which was not given
+    hint: docker knows directories by names in lower case alone: call it `data` in the script, and give it with `--build-context data=DIR`
+    the build needs the local directory `da ta`, which was not given
+    hint: give it with `--build-context`, under a name as images have: that one is none
+    ");
 }

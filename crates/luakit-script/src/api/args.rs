@@ -3,6 +3,7 @@
 //! The Dockerfile frontend's predefined arguments mean the same here
 //! (<https://docs.docker.com/reference/dockerfile/#predefined-args>).
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use luakit_diagnostic::{Diagnostic, nearest};
@@ -241,25 +242,52 @@ pub(super) fn cache_namespace(build: &Build) -> &str {
         .map_or("", String::as_str)
 }
 
-/// Warns of arguments that were given and that the script never asked for.
+/// Arguments that mean something to BuildKit, its clients or its frontends, ours among them.
+const KNOWN: &[&str] = &[
+    "BUILDKIT_ATTEST_PROVENANCE",
+    "BUILDKIT_ATTEST_SBOM",
+    "BUILDKIT_BUILD_NAME",
+    "BUILDKIT_CACHE_MOUNT_NS",
+    "BUILDKIT_CONTEXT_KEEP_GIT_DIR",
+    "BUILDKIT_INLINE_CACHE",
+    "BUILDKIT_MULTI_PLATFORM",
+    "BUILDKIT_SANDBOX_HOSTNAME",
+    "BUILDKIT_SYNTAX",
+    "SOURCE_DATE_EPOCH",
+];
+
+/// Those that mean something with a Dockerfile alone, and why.
+const FOR_DOCKERFILES: &[(&str, &str)] = &[
+    ("BUILDKIT_DOCKERFILE_CHECK", "it is about the rules of Dockerfiles"),
+    ("BUILDKIT_SBOM_SCAN_CONTEXT", "it is about the context of Dockerfiles"),
+    ("BUILDKIT_SBOM_SCAN_STAGE", "it is about the stages of Dockerfiles"),
+];
+
+/// Warns of arguments that were given and that nobody asked for.
 pub(crate) fn warn_unread(build: &Build) {
     let read = build.args_read.borrow();
     for name in build.input.args.keys() {
-        let special = name.starts_with("BUILDKIT_")
-            || name.starts_with("BUILDX_")
-            || name == "SOURCE_DATE_EPOCH"
-            || PLATFORM_ARGS.contains(&name.as_str())
-            || proxy_part(name).is_some();
+        let special =
+            KNOWN.contains(&name.as_str()) || PLATFORM_ARGS.contains(&name.as_str()) || proxy_part(name).is_some();
         if special || read.contains(name) {
             continue;
         }
-        let mut message = format!("build argument `{name}` is given, and the script never reads it");
-        if let Some(near) = nearest(name, read.iter().map(String::as_str)) {
-            message = format!("{message}; did you mean `{near}`?");
-        }
-        build
-            .warnings
-            .borrow_mut()
-            .push(Diagnostic::warning("unread-argument", message));
+        let ignored = FOR_DOCKERFILES.iter().find(|(ignored, _)| ignored == name);
+        let warning = match ignored {
+            Some((_, why)) => Diagnostic::warning("ignored-argument", format!("`{name}` is ignored: {why}")),
+            None => Diagnostic::warning("unread-argument", unread(name, &read)),
+        };
+        build.warnings.borrow_mut().push(warning);
+    }
+}
+
+fn unread(name: &str, read: &BTreeSet<String>) -> String {
+    let message = format!("build argument `{name}` is given, and the script never reads it");
+    // Who writes this means none of the script's own.
+    let known = if name.starts_with("BUILDKIT_") { KNOWN } else { &[] };
+    let names = read.iter().map(String::as_str).chain(known.iter().copied());
+    match nearest(name, names) {
+        Some(near) => format!("{message}; did you mean `{near}`?"),
+        None => message,
     }
 }

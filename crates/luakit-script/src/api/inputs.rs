@@ -43,9 +43,13 @@ pub(super) fn failed(call: &Call<'_>, error: &LoadError) -> CallError {
     call.build.hit_by(error);
     let code = match error {
         LoadError::Outside { .. } => "outside-context",
-        LoadError::Unreadable { .. } => "unreadable-file",
+        LoadError::Unreadable { .. } | LoadError::IgnoreFile { .. } => "unreadable-file",
         LoadError::Pattern { .. } => "invalid-pattern",
         LoadError::Limit(_) => "read-limit",
     };
-    call.error(code, error.to_string()).about(Subject::Argument(1))
+    let wrong = call.error(code, error.to_string()).about(Subject::Argument(1));
+    CallError {
+        unread: Some(error.clone()),
+        ..wrong
+    }
 }

@@ -110,6 +110,16 @@ pub enum LoadError {
         /// Why.
         reason: String,
     },
+    /// An ignore file has a line that is no pattern.
+    #[error("can't read `{path}`: {reason}")]
+    IgnoreFile {
+        /// The key of the context that it is for.
+        key: String,
+        /// The file, without its directory.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// It was asked for too much: the script ends.
     #[error(transparent)]
     Limit(#[from] Limit),

@@ -125,7 +125,10 @@ pub(super) fn install(lua: &Lua, build: &Rc<Build>, host: &Table) -> mlua::Resul
         lua.set_memory_limit(owner.input.limits.memory.saturating_add(RESERVE))?;
         let mut cause = cause_of_value(&owner, &value);
         let text = cause.text();
-        if let Some((_, richer)) = store.caught.borrow().as_ref().filter(|(caught, _)| *caught == text) {
+        // A script has what it caught as text. Raised as such, it is what it was.
+        if let Cause::Text(_) = cause
+            && let Some((_, richer)) = store.caught.borrow().as_ref().filter(|(caught, _)| *caught == text)
+        {
             cause = richer.clone();
         }
         let mut frames = frames(&owner, lua);

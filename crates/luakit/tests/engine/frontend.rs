@@ -4,8 +4,10 @@
 //! docker as it is called.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use luakit_testkit::image::{Archive, Image};
 use luakit_testkit::rootfs::Rootfs;
@@ -217,6 +219,43 @@ fn a_script_that_does_not_end_is_ended() {
     ] {
         assert!(said.contains(part), "no `{part}` in:\n{said}");
     }
+}
+
+#[test]
+fn a_frontend_ends_with_whoever_asked_for_it() {
+    let docker = Docker::new();
+    let project = docker.project("while true do end", &[]);
+    let mark = format!("build-arg:MARK=lingers-{}", std::process::id());
+    let argument = mark.replace(':', "=");
+    let mut command = docker.command(&project, &["-f", "build.lua", &format!("--{argument}"), "."]);
+    // Docker starts buildx, which is to be killed with it.
+    let command = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    wait_until("the frontend starts", Duration::from_secs(60), || runs_with(&mark));
+    let group = format!("-{}", child.id());
+    let killed = Command::new("kill").args(["-KILL", "--", &group]).status().unwrap();
+    assert!(killed.success());
+    child.wait().unwrap();
+    // The script itself would be ended after 30 s.
+    wait_until("the frontend ends", Duration::from_secs(15), || !runs_with(&mark));
+}
+
+fn wait_until(what: &str, most: Duration, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < most, "not within {most:?}: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Whether a process of this machine has this in its environment, where frontends have what they are asked for.
+fn runs_with(mark: &str) -> bool {
+    let environments = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .map(|process| process.path().join("environ"));
+    let has = |environment: Vec<u8>| environment.windows(mark.len()).any(|part| part == mark.as_bytes());
+    environments.flat_map(fs::read).any(has)
 }
 
 #[test]

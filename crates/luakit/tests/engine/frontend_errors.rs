@@ -167,6 +167,31 @@ fn a_locked_image_that_its_registry_has_no_more() {
     "#);
 }
 
+/// What of it fits is shown: a client that hears nothing would know the exit status alone.
+#[test]
+fn many_mistakes_in_a_large_file() {
+    let docker = Docker::new();
+    let entry = |n: usize| {
+        let (digest, config) = ("1".repeat(64), "x".repeat(2_000));
+        format!(
+            "[[image]]\nref = \"alpine:3.{n}\"\nplatform = \"linux/amd46\"\ndigest = \"sha256:{digest}\"\nconfig = '{config}'\n\n"
+        )
+    };
+    let lock: String = (0..100).map(entry).collect();
+    let lock = format!("version = 1\n\n{lock}");
+    let project = docker.project("bk.export(bk.image(\"alpine:3.19\"))", &[("luakit.lock", &lock)]);
+    let told = shown(&docker, &docker.build(&project, &[]));
+    assert_eq!(told.matches(">>> platform").count(), 5);
+    let first =
+        "luakit.lock:5\n--------------------\n   4 |     ref = \"alpine:3.0\"\n   5 | >>> platform = \"linux/amd46\"\n";
+    assert!(told.starts_with(first), "{told}");
+    let second = "\nERROR: failed to solve: `platform` is invalid: unknown architecture `amd46`\n`config` is invalid";
+    assert!(told.contains(second), "{told}");
+    let last =
+        "\nluakit.lock:599: `platform` is invalid: unknown architecture `amd46`\nluakit.lock:601: `config` is invalid";
+    assert!(told.contains(last), "{told}");
+}
+
 #[test]
 fn what_has_no_line_marks_none() {
     let docker = Docker::new();

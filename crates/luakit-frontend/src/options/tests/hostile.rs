@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use proptest::collection::btree_map;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::{Index, select, subsequence};
 
 use super::super::{MainContext, Options};
 use super::map;
@@ -24,6 +23,10 @@ const VALID: &[(&str, &str)] = &[
     ("build-arg:A", "b"),
     ("build-arg:SOURCE_DATE_EPOCH", "0"),
     ("build-arg:BUILDKIT_MULTI_PLATFORM", "1"),
+    ("build-arg:BUILDKIT_CONTEXT_KEEP_GIT_DIR", "1"),
+    ("build-arg:BUILDKIT_SANDBOX_HOSTNAME", "a"),
+    ("build-arg:BUILDKIT_ATTEST_SBOM", "generator=a"),
+    ("build-arg:BUILDKIT_ATTEST_PROVENANCE", "mode=max"),
     ("label:a", "b"),
     ("add-hosts", "a=10.0.0.1,\"b=fd00::1\""),
     ("shm-size", "64"),
@@ -31,12 +34,20 @@ const VALID: &[(&str, &str)] = &[
     ("memory", "1"),
     ("memswap", "-1"),
     ("cpusetcpus", "0-3,5"),
+    ("cpusetmems", "0"),
+    ("cpushares", "1"),
+    ("cpuperiod", "1"),
+    ("cpuquota", "1"),
+    ("hostname", "a"),
+    ("cgroup-parent", "/a"),
     ("force-network-mode", "host"),
     ("cache-imports", r#"[{"Type":"registry","Attrs":{"ref":"a"}}]"#),
     ("cache-from", "a,b"),
     ("attest:sbom", "generator=a,\"b=c\""),
+    ("attest:provenance", "mode=max"),
     ("context:alpine::linux/arm64", "docker-image://alpine"),
     ("context:a", "local:a"),
+    ("sharedkey:localdir:a", "k"),
     (
         "context:b",
         "oci-layout://a:b@sha256:1111111111111111111111111111111111111111111111111111111111111111",
@@ -91,8 +102,27 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn arbitrary_maps(options in btree_map(".{0,20}", ".{0,40}", 0..8)) {
-        let _read_or_refused = Options::parse(&options);
+    fn arbitrary_maps(
+        valid in subsequence(VALID.to_vec(), 0..12),
+        odd in (any::<Index>(), any::<Index>(), 0_usize..4, select(PIECES)),
+        name in any::<bool>(),
+        other in (".{0,20}", ".{0,40}"),
+    ) {
+        let mut options = map(&valid);
+        check(&options);
+        if let Some((option, value)) = options.iter().nth(odd.0.index(valid.len().max(1))) {
+            let (option, value) = (option.clone(), value.clone());
+            let (_, at, cut, piece) = odd;
+            if name {
+                options.insert(mutated(&option, at, cut, piece), value);
+            } else {
+                let value = mutated(&value, at, cut, piece);
+                options.insert(option, value);
+            }
+        }
+        check(&options);
+        options.insert(other.0, other.1);
+        check(&options);
     }
 
     #[test]

@@ -325,6 +325,10 @@ fn arguments_are_declared_and_read() {
             ("EMPTY", ""),
             ("VERSON", "3"),
             ("BUILDKIT_INLINE_CACHE", "1"),
+            ("BUILDKIT_INLINE_CACH", "1"),
+            ("BUILDKIT_SBOM_SCAN_CONTEXT", "true"),
+            ("BUILDKIT_SBOM_SCAN_STAGE", "true"),
+            ("BUILDX_ODD", "1"),
             ("http_proxy", "p"),
         ]
         .map(|(k, v)| (k.to_owned(), v.to_owned())),
@@ -344,15 +348,18 @@ fn arguments_are_declared_and_read() {
         "BUILDPLATFORM=None []",
     ]
     "#);
-    let warnings: Vec<&str> = evaluation
+    let warnings: Vec<String> = evaluation
         .warnings
         .iter()
-        .map(|warning| warning.message.as_str())
+        .map(|warning| format!("{}: {}", warning.code, warning.message))
         .collect();
-    assert_eq!(
-        warnings,
-        ["build argument `VERSON` is given, and the script never reads it; did you mean `VERSION`?"]
-    );
+    insta::assert_snapshot!(warnings.join("\n"), @"
+    unread-argument: build argument `BUILDKIT_INLINE_CACH` is given, and the script never reads it; did you mean `BUILDKIT_INLINE_CACHE`?
+    ignored-argument: `BUILDKIT_SBOM_SCAN_CONTEXT` is ignored: it is about the context of Dockerfiles
+    ignored-argument: `BUILDKIT_SBOM_SCAN_STAGE` is ignored: it is about the stages of Dockerfiles
+    unread-argument: build argument `BUILDX_ODD` is given, and the script never reads it
+    unread-argument: build argument `VERSON` is given, and the script never reads it; did you mean `VERSION`?
+    ");
     assert!(!evaluation.reads_target_platform);
 }
 
