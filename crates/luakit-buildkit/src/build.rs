@@ -322,14 +322,8 @@ impl Engine {
         let mut solve = Box::pin(control.solve(request));
         let mut frontend = Box::pin(run_frontend(self, &id, &setting, multi_platform, frontend));
 
-        let digests = Arc::clone(&setting);
-        let ours = move |digest| {
-            digests
-                .digests
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .ours(digest)
-        };
+        let digests = || setting.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = |digest| digests().ours(digest);
         let mut tracker = Tracker::default();
         let mut cause: Option<FrontendError<E>> = None;
         let mut returned = false;
@@ -357,7 +351,7 @@ impl Engine {
                     break Ok(Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build")));
                 }
                 () = cancel.cancelled() => break Err(BuildError::Canceled),
-                _ = looks.tick() => if let Some(stalled) = watch.stalled(&tracker) {
+                _ = looks.tick() => if let Some(stalled) = watch.stalled(&digests()) {
                     break Err(stalled);
                 }
             }
