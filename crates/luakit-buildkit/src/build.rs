@@ -392,25 +392,32 @@ impl Engine {
             observer(Event::SkippedDevice { local, path });
         }
 
-        let context = error::Context {
-            tracker: &tracker,
-            failure: failures.take(),
-            digest: &ours,
-        };
         let status = match (cause, solved) {
             (Some(FrontendError::Own(error)), _) => return Err(BuildFailure::Frontend(error)),
             (Some(FrontendError::Gateway(GatewayError(Refusal::Build(error)))), _) => return Err(error.into()),
             // The engine has the result, so at most our call to return it went wrong.
             (_, Ok(response)) => {
                 let exporter = response.exporter_response;
-                prepared.commit(&exporter)?;
-                caches.note(&exporter)?;
+                let noted = async {
+                    prepared.commit(&exporter).await?;
+                    caches.note(&exporter).await
+                };
+                tokio::select! {
+                    biased;
+                    noted = noted => noted?,
+                    () = cancel.cancelled() => return Err(BuildError::Canceled.into()),
+                }
                 return Ok(BuildResponse { exporter });
             }
             // The gateway's own answer says more than the end of the build that followed from it.
             (Some(FrontendError::Gateway(GatewayError(Refusal::Status(status)))), Err(_)) | (None, Err(status)) => {
                 status
             }
+        };
+        let context = error::Context {
+            tracker: &tracker,
+            failure: failures.take(),
+            digest: &ours,
         };
         Err(self.explain(error::read(&status, context)).into())
     }
