@@ -14,15 +14,10 @@ use tonic::Status;
 
 use super::{Gateway, GatewayError, ResultRef, places, platform_message};
 use crate::error::BuildError;
+use crate::fsutil::mode;
 
 /// How much of a file is asked for at once: messages end at 16 MiB.
 const PIECE: u64 = 4 << 20;
-
-/// Bits of Go's `fs.FileMode`.
-const DIRECTORY: u32 = 1 << 31;
-const SYMLINK: u32 = 1 << 27;
-/// Devices, pipes, sockets and what else is no file.
-const IRREGULAR: u32 = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
 
 /// The file of a result that lists what a directory holds: a message for each, with its length before it
 /// (<https://github.com/tonistiigi/fsutil/blob/master/receive.go>).
@@ -175,11 +170,11 @@ fn list(mut data: &[u8]) -> Option<Vec<Entry>> {
 
 fn entry(stat: fsutil::Stat) -> Entry {
     let name = stat.path.rsplit('/').next().unwrap_or_default().to_owned();
-    let kind = match stat.mode {
-        mode if mode & DIRECTORY != 0 => EntryKind::Directory,
-        mode if mode & SYMLINK != 0 => EntryKind::Link(stat.linkname),
-        mode if mode & IRREGULAR != 0 => EntryKind::Other,
-        _ => EntryKind::File,
+    let kind = match stat.mode & mode::TYPE {
+        0 => EntryKind::File,
+        mode::DIR => EntryKind::Directory,
+        mode::SYMLINK => EntryKind::Link(stat.linkname),
+        _ => EntryKind::Other,
     };
     Entry { name, kind }
 }
@@ -214,9 +209,9 @@ mod tests {
             })
         };
         assert_eq!(kind(0o644).kind, EntryKind::File);
-        assert_eq!(kind(DIRECTORY | 0o755).kind, EntryKind::Directory);
-        assert_eq!(kind(SYMLINK | 0o777).kind, EntryKind::Link("to".to_owned()));
-        assert_eq!(kind(1 << 25).kind, EntryKind::Other);
+        assert_eq!(kind(mode::DIR | 0o755).kind, EntryKind::Directory);
+        assert_eq!(kind(mode::SYMLINK | 0o777).kind, EntryKind::Link("to".to_owned()));
+        assert_eq!(kind(mode::PIPE).kind, EntryKind::Other);
         assert_eq!(kind(0).name, "b");
     }
     #[test]
@@ -230,7 +225,7 @@ mod tests {
             let message = stat.encode_to_vec();
             [u32::try_from(message.len()).unwrap().to_le_bytes().to_vec(), message].concat()
         };
-        let data = [framed("a", DIRECTORY), framed("a/b.go", 0o644)].concat();
+        let data = [framed("a", mode::DIR), framed("a/b.go", 0o644)].concat();
         let named = |name: &str, kind| Entry {
             name: name.to_owned(),
             kind,
