@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::anchor::Anchor;
 use super::{Outgoing, TransferError, error_packet, mode, request_packet, signal};
+use crate::ids::temporary_name;
 
 /// Files asked for and not yet complete: each holds a handle.
 const OPEN: usize = 32;
@@ -399,11 +400,6 @@ fn remove_entry(dir: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
         Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
         other => other.map(|()| true),
     }
-}
-
-/// A name that no other entry has.
-fn temporary_name() -> String {
-    format!(".luakit-{}", crate::ids::random_id())
 }
 
 /// Checks that entries come as the protocol promises: parents first, siblings in order, inside the root.
