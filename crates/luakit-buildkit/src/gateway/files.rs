@@ -14,7 +14,7 @@ use tonic::Status;
 
 use super::{Gateway, GatewayError, ResultRef, places, platform_message};
 use crate::error::BuildError;
-use crate::fsutil::mode;
+use crate::fsutil::{mode, shown};
 
 /// How much of a file is asked for at once: messages end at 16 MiB.
 const PIECE: u64 = 4 << 20;
@@ -67,7 +67,7 @@ impl Host for Gateway {
             include_pattern: String::new(),
         };
         let listed = self.client.clone().read_dir(self.request(request)).await?;
-        Ok(listed.into_inner().entries.into_iter().map(entry).collect())
+        Ok(listed.into_inner().entries.iter().map(entry).collect())
     }
 
     fn sends_lists(&self) -> bool {
@@ -161,22 +161,25 @@ fn list(mut data: &[u8]) -> Option<Vec<Entry>> {
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let (message, rest) = rest.split_at_checked(length)?;
         let stat = fsutil::Stat::decode(message).ok()?;
-        let name = stat.path.clone();
-        entries.push(Entry { name, ..entry(stat) });
+        let name = shown(&stat.path);
+        entries.push(Entry { name, ..entry(&stat) });
         data = rest;
     }
     Some(entries)
 }
 
-fn entry(stat: fsutil::Stat) -> Entry {
-    let name = stat.path.rsplit('/').next().unwrap_or_default().to_owned();
+fn entry(stat: &fsutil::Stat) -> Entry {
+    let name = stat.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     let kind = match stat.mode & mode::TYPE {
         0 => EntryKind::File,
         mode::DIR => EntryKind::Directory,
-        mode::SYMLINK => EntryKind::Link(stat.linkname),
+        mode::SYMLINK => EntryKind::Link(shown(&stat.linkname)),
         _ => EntryKind::Other,
     };
-    Entry { name, kind }
+    Entry {
+        name: shown(name),
+        kind,
+    }
 }
 
 #[cfg(test)]
@@ -201,10 +204,10 @@ mod tests {
     #[test]
     fn kinds_of_entries() {
         let kind = |mode| {
-            entry(fsutil::Stat {
-                path: "a/b".to_owned(),
+            entry(&fsutil::Stat {
+                path: "a/b".into(),
                 mode,
-                linkname: "to".to_owned(),
+                linkname: "to".into(),
                 ..fsutil::Stat::default()
             })
         };
@@ -218,7 +221,7 @@ mod tests {
     fn a_list_of_files() {
         let framed = |path: &str, mode| {
             let stat = fsutil::Stat {
-                path: path.to_owned(),
+                path: path.into(),
                 mode,
                 ..fsutil::Stat::default()
             };
