@@ -13,6 +13,8 @@ pub(crate) mod digests;
 mod local_cache;
 mod response;
 mod stall;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -315,35 +317,41 @@ impl Engine {
             ..SolveRequest::default()
         };
 
-        let session = Background::spawn(session.run(self.control()));
+        let mut session = Background::spawn(session.run(self.control()));
         let (send_status, mut statuses) = mpsc::unbounded_channel();
         let status = Background::spawn(follow_status(self.control(), id.clone(), send_status));
         let mut control = self.control();
         let mut solve = Box::pin(control.solve(request));
         let mut frontend = Box::pin(run_frontend(self, &id, &setting, multi_platform, frontend));
 
-        let digests = Arc::clone(&setting);
-        let ours = move |digest| {
-            digests
-                .digests
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .ours(digest)
-        };
+        let digests = || setting.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = |digest| digests().ours(digest);
         let mut tracker = Tracker::default();
         let mut cause: Option<FrontendError<E>> = None;
         let mut returned = false;
+        let mut followed = true;
         let deadline = tokio::time::sleep(GRACE);
         tokio::pin!(deadline);
         let mut looks = tokio::time::interval(watch.pace());
         let ended = loop {
             tokio::select! {
-                Some(response) = statuses.recv() => {
-                    let update = Update::from_wire(response, &ours);
-                    watch.note(&update);
-                    tracker.note(&update);
-                    observer(Event::Update(update));
-                }
+                told = statuses.recv(), if followed => match told {
+                    Some(Ok(response)) => {
+                        let update = Update::from_wire(response, &ours);
+                        watch.note(&update);
+                        tracker.note(&update);
+                        observer(Event::Update(update));
+                    }
+                    // Nobody knows any more what is under way.
+                    Some(Err(status)) => {
+                        followed = false;
+                        // A lost connection is the build's end, which is told.
+                        if error::lost(&status).is_none() {
+                            observer(Event::Unfollowed { message: error::text(&status) });
+                        }
+                    }
+                    None => followed = false,
+                },
                 Some((local, path)) = skips.recv() => observer(Event::SkippedDevice { local, path }),
                 result = &mut frontend, if !returned => {
                     returned = true;
@@ -357,7 +365,7 @@ impl Engine {
                     break Ok(Err(tonic::Status::deadline_exceeded("the engine doesn't end the failed build")));
                 }
                 () = cancel.cancelled() => break Err(BuildError::Canceled),
-                _ = looks.tick() => if let Some(stalled) = watch.stalled(&tracker) {
+                _ = looks.tick(), if followed => if let Some(stalled) = watch.stalled(&digests()) {
                     break Err(stalled);
                 }
             }
@@ -368,7 +376,7 @@ impl Engine {
                 // Without these calls the engine stops the build's steps; the status stream ends when they have.
                 drop((solve, frontend));
                 let words = async {
-                    while let Some(response) = statuses.recv().await {
+                    while let Some(Ok(response)) = statuses.recv().await {
                         observer(Event::Update(Update::from_wire(response, &ours)));
                     }
                 };
@@ -386,8 +394,9 @@ impl Engine {
                 cause = Some(failure);
             }
         }
+        let refusal = session.ended().await.and_then(Result::err);
         drop(session);
-        while let Ok(Some(response)) = tokio::time::timeout(LAST_WORDS, statuses.recv()).await {
+        while let Ok(Some(Ok(response))) = tokio::time::timeout(LAST_WORDS, statuses.recv()).await {
             let update = Update::from_wire(response, &ours);
             tracker.note(&update);
             observer(Event::Update(update));
@@ -398,19 +407,21 @@ impl Engine {
             observer(Event::SkippedDevice { local, path });
         }
 
-        let context = error::Context {
-            tracker: &tracker,
-            failure: failures.take(),
-            digest: &ours,
-        };
         let status = match (cause, solved) {
             (Some(FrontendError::Own(error)), _) => return Err(BuildFailure::Frontend(error)),
             (Some(FrontendError::Gateway(GatewayError(Refusal::Build(error)))), _) => return Err(error.into()),
             // The engine has the result, so at most our call to return it went wrong.
             (_, Ok(response)) => {
                 let exporter = response.exporter_response;
-                prepared.commit(&exporter)?;
-                caches.note(&exporter)?;
+                let noted = async {
+                    prepared.commit(&exporter).await?;
+                    caches.note(&exporter).await
+                };
+                tokio::select! {
+                    biased;
+                    noted = noted => noted?,
+                    () = cancel.cancelled() => return Err(BuildError::Canceled.into()),
+                }
                 return Ok(BuildResponse { exporter });
             }
             // The gateway's own answer says more than the end of the build that followed from it.
@@ -418,7 +429,24 @@ impl Engine {
                 status
             }
         };
-        Err(self.explain(error::read(&status, context)).into())
+        let context = error::Context {
+            tracker: &tracker,
+            failure: failures.take(),
+            digest: &ours,
+        };
+        Err(without_session(refusal, self.explain(error::read(&status, context))).into())
+    }
+}
+
+/// A build's failure, with why there was no session if that may be its cause.
+fn without_session(refusal: Option<tonic::Status>, error: BuildError) -> BuildError {
+    match (refusal, error) {
+        (_, error @ BuildError::Lost(_)) | (None, error) => error,
+        (_, BuildError::Step(step)) if step.exit_code.is_some() => BuildError::Step(step),
+        (Some(refusal), error) => BuildError::Session {
+            refusal: error::text(&refusal),
+            source: Box::new(error),
+        },
     }
 }
 
@@ -500,19 +528,25 @@ fn shared_key(locals: &BTreeMap<String, PathBuf>) -> String {
     hex::encode(hash.finalize())
 }
 
-/// Passes the status stream on until it ends.
+/// Passes the status stream on until it ends, and how it fails.
 async fn follow_status(
     mut control: luakit_proto::control::control_client::ControlClient<crate::grpc::Connection>,
     id: String,
-    updates: mpsc::UnboundedSender<StatusResponse>,
-) -> Result<(), tonic::Status> {
-    let mut stream = control.status(StatusRequest { r#ref: id }).await?.into_inner();
-    while let Some(response) = stream.message().await? {
-        if updates.send(response).is_err() {
-            break;
+    updates: mpsc::UnboundedSender<Result<StatusResponse, tonic::Status>>,
+) {
+    let mut stream = match control.status(StatusRequest { r#ref: id }).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => {
+            // Nobody listens any more once the build is over.
+            let _ = updates.send(Err(status));
+            return;
+        }
+    };
+    while let Some(told) = stream.message().await.transpose() {
+        if updates.send(told).is_err() {
+            return;
         }
     }
-    Ok(())
 }
 
 /// A task that ends with its handle.
@@ -521,6 +555,14 @@ struct Background<T>(JoinHandle<T>);
 impl<T: Send + 'static> Background<T> {
     fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self(tokio::spawn(future))
+    }
+
+    /// What it gave, if it has ended by itself.
+    async fn ended(&mut self) -> Option<T> {
+        if !self.0.is_finished() {
+            return None;
+        }
+        (&mut self.0).await.ok()
     }
 }
 

@@ -215,16 +215,19 @@ impl Engine {
         Ok(own.cloned().unwrap_or_else(Platform::linux_amd64))
     }
 
-    /// Its workers, the default one first, as they were when first asked for on this connection.
+    /// Its workers, the default one first, as they were when first asked for on this connection. It takes
+    /// [`Endpoint::limit`] at most.
     pub async fn workers(&self) -> Result<&[Worker], ConnectError> {
         self.workers
-            .get_or_try_init(|| self.list_workers())
+            .get_or_try_init(|| self.list_workers(self.endpoint.limit()))
             .await
             .map(Vec::as_slice)
     }
 
-    async fn list_workers(&self) -> Result<Vec<Worker>, ConnectError> {
-        let answer = self.control().list_workers(ListWorkersRequest::default()).await;
+    pub(crate) async fn list_workers(&self, limit: Duration) -> Result<Vec<Worker>, ConnectError> {
+        let mut control = self.control();
+        let answer = tokio::time::timeout(limit, control.list_workers(ListWorkersRequest::default())).await;
+        let answer = answer.map_err(|_| self.timeout(limit))?;
         let answer = answer.map_err(|status| self.refused(&status))?;
         let platform = |p: pb::Platform| Platform::new(&p.os, &p.architecture, &p.variant).ok();
         let records = answer.into_inner().record.into_iter();

@@ -143,6 +143,14 @@ pub enum BuildError {
         /// What the engine says.
         message: String,
     },
+    /// The engine didn't take the session, by which it gets what is local, and then the build failed.
+    #[error("the engine refuses the build's session ({refusal}), and without it: {source}")]
+    Session {
+        /// What it says of the session.
+        refusal: String,
+        /// How the build failed.
+        source: Box<BuildError>,
+    },
     /// A registry was silent for too long, and nothing else was left to wait for. The build was canceled.
     #[error("a registry doesn't answer: {what} has got no further for {}", spell(*limit))]
     Stalled {
@@ -405,7 +413,7 @@ pub(crate) fn text(status: &tonic::Status) -> String {
 }
 
 /// Whether a status was made on our side because the connection broke, or because nothing came over it any more.
-fn lost(status: &tonic::Status) -> Option<String> {
+pub(crate) fn lost(status: &tonic::Status) -> Option<String> {
     let mut source = std::error::Error::source(status)?;
     loop {
         if source.downcast_ref().is_some_and(hyper::Error::is_timeout) {

@@ -153,7 +153,7 @@ impl Prepared {
     }
 
     /// Puts the files in their places, and notes in a layout's index what `response` says is there.
-    pub(crate) fn commit(self, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
+    pub(crate) async fn commit(self, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
         for target in self.targets.values() {
             if let Target::File { name, sink } = target
                 && sink.lock().unwrap_or_else(PoisonError::into_inner).is_some()
@@ -169,7 +169,7 @@ impl Prepared {
             file.commit().map_err(|source| BuildError::Output { path, source })?;
         }
         if let Some(dir) = self.layout {
-            index(&dir, response)?;
+            index(&dir, response).await?;
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ fn directory(path: &Path) -> Result<(), BuildError> {
 }
 
 /// Notes the exported image in the index of the layout that holds its blobs.
-fn index(dir: &Path, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
+async fn index(dir: &Path, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
     let descriptor = response
         .get("containerimage.descriptor")
         .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok())
@@ -200,6 +200,6 @@ fn index(dir: &Path, response: &BTreeMap<String, String>) -> Result<(), BuildErr
         Some(names) => names.split(',').map(|n| EntryName::Image(n.to_owned())).collect(),
         None => vec![EntryName::Tag(LATEST.to_owned())],
     };
-    Layout::new(dir).put(&descriptor, &names)?;
+    Layout::new(dir).put(&descriptor, &names).await?;
     Ok(())
 }

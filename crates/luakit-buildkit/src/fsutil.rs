@@ -66,13 +66,18 @@ pub enum TransferError {
 }
 
 impl TransferError {
-    pub(crate) fn entry(action: &'static str, path: &str, source: impl Into<std::io::Error>) -> Self {
+    pub(crate) fn entry(action: &'static str, path: impl AsRef<[u8]>, source: impl Into<std::io::Error>) -> Self {
         Self::Entry {
             action,
-            path: path.to_owned(),
+            path: shown(path.as_ref()),
             source: source.into(),
         }
     }
+}
+
+/// A name as messages have it: what is no UTF-8 is marked.
+pub(crate) fn shown(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }
 
 /// A packet without content.

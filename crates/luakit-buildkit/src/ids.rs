@@ -18,3 +18,8 @@ pub fn random_id() -> String {
     id.truncate(25);
     id
 }
+
+/// A name for what is written beside its place, which no other entry has.
+pub(crate) fn temporary_name() -> String {
+    format!(".luakit-{}", random_id())
+}

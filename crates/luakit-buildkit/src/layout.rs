@@ -9,11 +9,14 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use luakit_frontend::resolve::{LayoutFailure, layout_config};
 use luakit_llb::{ImageDigest, Platform};
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 /// The annotation of an image's full name.
 const IMAGE_NAME: &str = "io.containerd.image.name";
@@ -22,6 +25,12 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// The name that a cache has unless told otherwise.
 pub const LATEST: &str = "latest";
+
+/// How long another program may hold the lock of an index.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two attempts to get it.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why an index can't be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +44,14 @@ pub enum LayoutError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// Another program has had it for too long.
+    #[error("another program holds the lock `{}`, for {} s by now", path.display(), limit.as_secs())]
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+        /// How long it was waited for.
+        limit: Duration,
     },
     /// It isn't what it should be.
     #[error("`{}` is no OCI index: {reason}", path.display())]
@@ -102,7 +119,8 @@ impl Layout {
     }
 
     /// Adds an entry under each of `names`, in the place of what had that name. `descriptor` is OCI's, as JSON.
-    pub fn put(&self, descriptor: &str, names: &[EntryName]) -> Result<(), LayoutError> {
+    /// While another program writes the index it waits, 30 seconds at most.
+    pub async fn put(&self, descriptor: &str, names: &[EntryName]) -> Result<(), LayoutError> {
         let index_path = self.dir.join("index.json");
         let malformed = |reason: &str| LayoutError::Malformed {
             path: index_path.clone(),
@@ -111,7 +129,7 @@ impl Layout {
         let Ok(Value::Object(descriptor)) = serde_json::from_str(descriptor) else {
             return Err(malformed("the engine's entry for it is no JSON object"));
         };
-        let _lock = Lock::take(&self.dir)?;
+        let _lock = Lock::take(&self.dir, PATIENCE).await?;
         self.replace("oci-layout", &json!({ "imageLayoutVersion": "1.0.0" }))?;
         let mut index = self.read()?;
         index.entry("schemaVersion").or_insert(json!(2));
@@ -214,19 +232,37 @@ struct Lock {
 }
 
 impl Lock {
-    fn take(dir: &Path) -> Result<Self, LayoutError> {
+    /// Takes the lock of the layout in `dir`; while somebody has it tries again, for as long as `limit`.
+    async fn take(dir: &Path, limit: Duration) -> Result<Self, LayoutError> {
         let path = dir.join("index.json.lock");
-        let lock = || -> io::Result<File> {
-            let file = File::create(&path)?;
-            rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-            Ok(file)
-        };
-        match lock() {
-            Ok(file) => Ok(Self { path, _file: file }),
-            Err(source) => {
-                let action = "lock";
-                Err(LayoutError::File { action, path, source })
+        let deadline = Instant::now() + limit;
+        loop {
+            match Self::attempt(&path) {
+                Ok(Some(file)) => return Ok(Self { path, _file: file }),
+                Ok(None) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                Ok(None) => return Err(LayoutError::Locked { path, limit }),
+                Err(source) => {
+                    let action = "lock";
+                    return Err(LayoutError::File { action, path, source });
+                }
             }
+        }
+    }
+
+    /// The lock's file, if nobody else has the lock.
+    fn attempt(path: &Path) -> io::Result<Option<File>> {
+        let file = File::create(path)?;
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        // Whoever had it has removed its file, perhaps after we opened that: then others lock a new one.
+        let held = rustix::fs::fstat(&file)?;
+        match rustix::fs::stat(path) {
+            Ok(there) if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino) => Ok(Some(file)),
+            Ok(_) | Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 }
@@ -244,16 +280,16 @@ mod tests {
     const ONE: &str = r#"{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:1","size":5}"#;
     const TWO: &str = r#"{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"sha256:2","size":5}"#;
 
-    #[test]
-    fn an_index_grows() {
+    #[tokio::test]
+    async fn an_index_grows() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         assert_eq!(layout.digest(LATEST).unwrap(), None);
-        layout.put(ONE, &[EntryName::Tag(LATEST.into())]).unwrap();
-        layout.put(ONE, &[EntryName::Tag("old".into())]).unwrap();
-        layout.put(TWO, &[EntryName::Tag(LATEST.into())]).unwrap();
+        layout.put(ONE, &[EntryName::Tag(LATEST.into())]).await.unwrap();
+        layout.put(ONE, &[EntryName::Tag("old".into())]).await.unwrap();
+        layout.put(TWO, &[EntryName::Tag(LATEST.into())]).await.unwrap();
         let image = EntryName::Image("docker.io/library/x:1".into());
-        layout.put(TWO, &[image.clone(), image]).unwrap();
+        layout.put(TWO, &[image.clone(), image]).await.unwrap();
         assert_eq!(layout.digest(LATEST).unwrap().as_deref(), Some("sha256:2"));
         assert_eq!(layout.digest("old").unwrap().as_deref(), Some("sha256:1"));
         assert_eq!(
@@ -292,16 +328,56 @@ mod tests {
         assert_eq!(tag_of("x:1@sha256:ab"), "1@sha256:ab");
     }
 
-    #[test]
-    fn what_is_no_index() {
+    #[tokio::test]
+    async fn what_is_no_index() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         for text in ["{", "[]", r#"{"manifests":3}"#] {
             std::fs::write(dir.path().join("index.json"), text).unwrap();
-            let error = layout.put(ONE, &[]).unwrap_err();
+            let error = layout.put(ONE, &[]).await.unwrap_err();
             assert!(matches!(error, LayoutError::Malformed { .. }), "{error}");
         }
-        let missing = Layout::new(dir.path().join("no")).put(ONE, &[]).unwrap_err();
+        let missing = Layout::new(dir.path().join("no")).put(ONE, &[]).await.unwrap_err();
         assert!(missing.to_string().contains("index.json.lock"), "{missing}");
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_stays_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = Lock::take(dir.path(), PATIENCE).await.unwrap();
+        let waited = Lock::take(dir.path(), Duration::from_millis(30)).await;
+        let error = waited.err().unwrap().to_string();
+        assert!(error.contains("index.json.lock"), "{error}");
+        drop(held);
+        Lock::take(dir.path(), PATIENCE).await.unwrap();
+    }
+
+    #[test]
+    fn a_lock_whose_file_is_gone_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index.json.lock");
+        let first = Lock::attempt(&path).unwrap().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let second = Lock::attempt(&path).unwrap();
+        assert!(second.is_some(), "nobody holds the file that is there");
+        drop(first);
+        assert!(Lock::attempt(&path).unwrap().is_none());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn several_write_one_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        let put = |tag: usize| {
+            let layout = layout.clone();
+            tokio::spawn(async move { layout.put(ONE, &[EntryName::Tag(tag.to_string())]).await.unwrap() })
+        };
+        for writer in (0..24).map(put).collect::<Vec<_>>() {
+            writer.await.unwrap();
+        }
+        let missing: Vec<_> = (0..24)
+            .filter(|tag| layout.digest(&tag.to_string()).unwrap().is_none())
+            .collect();
+        assert_eq!(missing, [0; 0]);
     }
 }

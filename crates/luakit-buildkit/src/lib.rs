@@ -40,7 +40,7 @@ pub use output_file::{OutputFile, real_path};
 pub use session::attachments::{Attachments, ServiceError};
 pub use session::auth::RegistryAccess;
 pub use session::content::ContentStore;
-pub use session::secrets::{SECRET_LIMIT, SecretSource};
+pub use session::secrets::{SECRET_LIMIT, SecretSource, read_secret};
 pub use session::ssh::{DEFAULT_SSH, KeyError, SshSource};
 pub use session::upload::{UPLOAD_URL, Upload};
 pub use tokio_util::sync::CancellationToken;

@@ -27,6 +27,11 @@ pub enum Event {
         /// Its path in there.
         path: String,
     },
+    /// The engine tells no more of the build, which goes on.
+    Unfollowed {
+        /// Why.
+        message: String,
+    },
 }
 
 /// A change of state. Any of its lists may be empty, and the same vertex may come again and again.

@@ -72,10 +72,11 @@ fn add(stores: &mut BTreeMap<String, ContentStore>, dir: String, writable: bool)
 
 impl Written {
     /// Notes the cache that `response` tells of. An engine that wrote none says nothing.
-    pub(super) fn note(&self, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
+    pub(super) async fn note(&self, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
         if let Some(descriptor) = response.get("cache.manifest") {
             for (dir, tag) in &self.0 {
-                Layout::new(dir).put(descriptor, &[EntryName::Tag(tag.clone())])?;
+                let name = EntryName::Tag(tag.clone());
+                Layout::new(dir).put(descriptor, &[name]).await?;
             }
         }
         Ok(())
@@ -93,8 +94,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_cache_is_found_again_by_its_tag() {
+    #[tokio::test]
+    async fn a_cache_is_found_again_by_its_tag() {
         let outer = tempfile::tempdir().unwrap();
         let dir = outer.path().join("cache");
         let path = dir.to_str().unwrap();
@@ -114,6 +115,7 @@ mod tests {
         let response = r#"{"digest":"sha256:1","size":1}"#;
         written
             .note(&BTreeMap::from([("cache.manifest".to_owned(), response.to_owned())]))
+            .await
             .unwrap();
         let mut imports = vec![
             entry("local", &[("src", path), ("tag", "main")]),

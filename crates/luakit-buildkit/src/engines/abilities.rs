@@ -114,11 +114,12 @@ mod tests {
     use crate::endpoint::Endpoint;
     use crate::grpc::Connection;
 
-    /// An engine that refuses what is asked of its gateway, and never ends a build.
+    /// An engine that refuses what is asked of its gateway, never ends a build, and never lists its workers.
     async fn deaf() -> Engine {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let service = hyper::service::service_fn(|request: http::Request<hyper::body::Incoming>| async move {
-            if request.uri().path().ends_with("/Solve") {
+            let path = request.uri().path();
+            if path.ends_with("/Solve") || path.ends_with("/ListWorkers") {
                 std::future::pending::<()>().await;
             }
             Ok::<http::Response<Body>, Infallible>(Status::unavailable("not today").into_http())
@@ -135,5 +136,13 @@ mod tests {
         let error = deaf().await.abilities().await.unwrap_err();
         assert!(error.to_string().contains("not today"), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn workers_that_are_never_listed_are_not_waited_for() {
+        let limit = Duration::from_millis(20);
+        let listed = tokio::time::timeout(Duration::from_secs(5), async { deaf().await.list_workers(limit).await });
+        let error = listed.await.unwrap().unwrap_err();
+        assert!(matches!(error, ConnectError::Timeout { .. }), "{error}");
     }
 }

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 pub(crate) struct Anchor {
     root: Arc<OwnedFd>,
     /// Directories used last, each in the one before it.
-    trail: Vec<(String, Arc<OwnedFd>)>,
+    trail: Vec<(Vec<u8>, Arc<OwnedFd>)>,
 }
 
 /// Directories kept open: a deep tree must not use up a process's handles.
@@ -50,19 +50,26 @@ impl Anchor {
         self.root.as_fd()
     }
 
-    /// The directory that holds `path`, and its name there. `path` is clean, relative and not empty.
-    pub(crate) fn parent<'p>(&mut self, path: &'p str) -> Result<(Arc<OwnedFd>, &'p str), Errno> {
-        match path.rsplit_once('/') {
-            None => Ok((Arc::clone(&self.root), path)),
-            Some((dir, name)) => Ok((self.dir(dir)?, name)),
+    /// The directory that holds `path`, and its name there. `path` is clean, relative and not empty; it need not be UTF-8.
+    pub(crate) fn parent<'p, P>(&mut self, path: &'p P) -> Result<(Arc<OwnedFd>, &'p [u8]), Errno>
+    where
+        P: AsRef<[u8]> + ?Sized,
+    {
+        let path = path.as_ref();
+        let mut halves = path.rsplitn(2, |byte| *byte == b'/');
+        let name = halves.next().unwrap_or_default();
+        match halves.next() {
+            None => Ok((Arc::clone(&self.root), name)),
+            Some(dir) => Ok((self.dir(dir)?, name)),
         }
     }
 
     /// The directory at `path`.
-    pub(crate) fn dir(&mut self, path: &str) -> Result<Arc<OwnedFd>, Errno> {
-        let above = |kept: &str| {
+    pub(crate) fn dir<P: AsRef<[u8]> + ?Sized>(&mut self, path: &P) -> Result<Arc<OwnedFd>, Errno> {
+        let path = path.as_ref();
+        let above = |kept: &[u8]| {
             path.strip_prefix(kept)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
         };
         while self.trail.last().is_some_and(|(kept, _)| !above(kept)) {
             self.trail.pop();
@@ -74,7 +81,7 @@ impl Anchor {
         while end < path.len() {
             let start = if end == 0 { 0 } else { end + 1 };
             let rest = path.get(start..).unwrap_or_default();
-            let name = rest.split('/').next().unwrap_or_default();
+            let name = rest.split(|byte| *byte == b'/').next().unwrap_or_default();
             at = Arc::new(openat(&at, name, DIRECTORY, Mode::empty())?);
             end = start + name.len();
             if self.trail.len() == KEPT {

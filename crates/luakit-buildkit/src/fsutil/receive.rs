@@ -13,14 +13,14 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use luakit_llb::path;
 use luakit_proto::fsutil::{Packet, Stat, packet::PacketType};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawMode, Timespec, Timestamps};
 use rustix::io::Errno;
 use tokio::sync::mpsc;
 
 use super::anchor::Anchor;
-use super::{Outgoing, TransferError, error_packet, mode, request_packet, signal};
+use super::{Outgoing, TransferError, error_packet, mode, request_packet, shown, signal};
+use crate::ids::temporary_name;
 
 /// Files asked for and not yet complete: each holds a handle.
 const OPEN: usize = 32;
@@ -59,7 +59,7 @@ struct Receiver<'a> {
     /// Files asked for.
     open: HashMap<u32, Partial>,
     /// Paths of files, which hard links may point to.
-    files: HashSet<String>,
+    files: HashSet<Vec<u8>>,
     hard_links: Vec<Stat>,
     /// Directories, parents first.
     dirs: Vec<Stat>,
@@ -138,11 +138,12 @@ impl<'a> Receiver<'a> {
             self.directory(&stat).map_err(make)?;
             self.dirs.push(stat);
         } else if kind == mode::SYMLINK {
-            self.place(&stat, |dir, name| rustix::fs::symlinkat(&stat.linkname, dir, name))
+            self.place(&stat, |dir, name| rustix::fs::symlinkat(&*stat.linkname, dir, name))
                 .map_err(make)?;
         } else if !stat.linkname.is_empty() {
             if !self.files.contains(&stat.linkname) {
-                let text = format!("a hard link `{}` to the unknown path `{}`", stat.path, stat.linkname);
+                let (link, target) = (shown(&stat.path), shown(&stat.linkname));
+                let text = format!("a hard link `{link}` to the unknown path `{target}`");
                 return Err(TransferError::Protocol(text));
             }
             self.hard_links.push(stat);
@@ -300,7 +301,7 @@ impl Partial {
             temporary,
             file,
         } = &self;
-        let name = stat.path.rsplit_once('/').map_or(stat.path.as_str(), |(_, name)| name);
+        let name = stat.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         let settle = || {
             set_xattrs(file, stat);
             rustix::fs::fchmod(file, mode::permissions(stat.mode))?;
@@ -335,7 +336,7 @@ fn times(stat: &Stat) -> Timestamps {
 }
 
 /// What is at `name` in `dir`, if anything.
-fn kind_at(dir: &OwnedFd, name: &str) -> Result<Option<FileType>, Errno> {
+fn kind_at(dir: &OwnedFd, name: &[u8]) -> Result<Option<FileType>, Errno> {
     match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode as RawMode))),
         Err(Errno::NOENT) => Ok(None),
@@ -344,7 +345,7 @@ fn kind_at(dir: &OwnedFd, name: &str) -> Result<Option<FileType>, Errno> {
 }
 
 /// Removes a directory, with all it holds, that is where something else must go.
-fn make_room(dir: &OwnedFd, name: &str) -> Result<(), Errno> {
+fn make_room(dir: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     if kind_at(dir, name)? == Some(FileType::Directory) {
         remove_dir(dir, name)?;
     }
@@ -353,7 +354,7 @@ fn make_room(dir: &OwnedFd, name: &str) -> Result<(), Errno> {
 
 /// Removes a directory and all below it. What lies deeper is moved up on the way, so that neither the stack nor the
 /// number of handles grows with the depth.
-fn remove_dir(dir: &OwnedFd, name: &str) -> Result<(), Errno> {
+fn remove_dir(dir: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     let top = open_dir(dir, name)?;
     let mut names = list_dir(&top)?;
     while let Some(name) = names.pop() {
@@ -401,33 +402,28 @@ fn remove_entry(dir: &OwnedFd, name: &CStr) -> Result<bool, Errno> {
     }
 }
 
-/// A name that no other entry has.
-fn temporary_name() -> String {
-    format!(".luakit-{}", crate::ids::random_id())
-}
-
 /// Checks that entries come as the protocol promises: parents first, siblings in order, inside the root.
 #[derive(Default)]
 struct Order {
     /// The directories open at this point of the list.
-    parents: Vec<String>,
-    last: String,
+    parents: Vec<Vec<u8>>,
+    last: Vec<u8>,
 }
 
 impl Order {
     fn check(&mut self, stat: &Stat) -> Result<(), TransferError> {
-        let path = stat.path.as_str();
-        let refuse = |what: &str| Err(TransferError::Protocol(format!("{what}: `{path}`")));
-        if path.is_empty() || path.starts_with('/') || path.contains('\0') || path::clean(path) != path {
+        let path = stat.path.as_slice();
+        let refuse = |what: &str| Err(TransferError::Protocol(format!("{what}: `{}`", shown(path))));
+        if path.contains(&0) || !is_clean(path) {
             return refuse("a path that is not clean and relative");
         }
-        if path == "." || path == ".." || path.starts_with("../") {
+        if path == b"." || path == b".." || path.starts_with(b"../") {
             return refuse("a path that leaves the directory");
         }
-        if !self.last.is_empty() && compare_paths(&self.last, path).is_ge() {
+        if !self.last.is_empty() && elements(&self.last).cmp(elements(path)).is_ge() {
             return refuse("a path out of order");
         }
-        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let parent = path.rsplitn(2, |byte| *byte == b'/').nth(1).unwrap_or_default();
         while self.parents.last().is_some_and(|open| open != parent) {
             self.parents.pop();
         }
@@ -442,7 +438,21 @@ impl Order {
     }
 }
 
-/// Orders paths bytewise with `/` lowest.
-fn compare_paths(a: &str, b: &str) -> std::cmp::Ordering {
-    a.split('/').map(str::as_bytes).cmp(b.split('/').map(str::as_bytes))
+/// What stands between the slashes; paths are ordered by it, so that `/` is lower than any other byte.
+fn elements(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
+}
+
+/// Whether a path is relative and as Go's `path.Clean` leaves it.
+fn is_clean(path: &[u8]) -> bool {
+    let mut below = false;
+    let mut clean = elements(path).map(|element| match element {
+        b"" | b"." => false,
+        b".." => !below,
+        _ => {
+            below = true;
+            true
+        }
+    });
+    path == b"." || clean.all(|clean| clean)
 }

@@ -57,7 +57,8 @@ struct File {
 impl File {
     fn of(stat: &luakit_proto::fsutil::Stat) -> Self {
         Self {
-            path: stat.path.clone(),
+            // It was made from a text.
+            path: super::shown(&stat.path),
             size: u64::try_from(stat.size).unwrap_or(0),
             modified: stat.mod_time,
             is_link: !stat.linkname.is_empty(),

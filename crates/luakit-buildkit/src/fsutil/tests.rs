@@ -396,6 +396,31 @@ fn link(path: &str, target: &str) -> Packet {
 }
 
 #[test]
+fn names_need_not_be_utf_8() {
+    let dest = tempfile::tempdir().unwrap();
+    let stat = |path: &[u8], mode, link: &[u8]| {
+        stat_packet(Stat {
+            path: path.to_vec(),
+            mode: mode | 0o755,
+            linkname: link.to_vec(),
+            ..Stat::default()
+        })
+    };
+    // A list's end, then the only file, and its end.
+    let packets = vec![
+        stat(b"d\xe9", mode::DIR, b""),
+        stat(b"d\xe9/caf\xe9", 0, b""),
+        stat(b"l", mode::SYMLINK, b"d\xe9/caf\xe9"),
+        signal(PacketType::PacketStat),
+        data_packet(1, "x".into()),
+        data_packet(1, bytes::Bytes::new()),
+        signal(PacketType::PacketFin),
+    ];
+    receive_packets(dest.path(), packets).unwrap();
+    assert_eq!(fs::read_to_string(dest.path().join("l")).unwrap(), "x");
+}
+
+#[test]
 fn nothing_is_written_outside() {
     let outer = tempfile::tempdir().unwrap();
     let dest = outer.path().join("dest");

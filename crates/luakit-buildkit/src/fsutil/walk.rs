@@ -222,7 +222,7 @@ fn entry(
     let read = |e: Errno| TransferError::entry("read", path, e);
     let kind = FileType::from_raw_mode(stat.st_mode);
     let mut out = Stat {
-        path: path.to_owned(),
+        path: path.into(),
         mode: mode::to_go(stat.st_mode),
         mod_time: modified(stat),
         ..Stat::default()
@@ -233,14 +233,15 @@ fn entry(
             out.size = stat.st_size;
             let (dir, name) = anchor.parent(path).map_err(read)?;
             let target = rustix::fs::readlinkat(&dir, name, Vec::new()).map_err(read)?;
-            out.linkname = target.into_string().map_err(|_| TransferError::Name(path.to_owned()))?;
+            let target = target.into_string().map_err(|_| TransferError::Name(path.to_owned()))?;
+            out.linkname = target.into();
         }
         _ => {
             out.size = stat.st_size;
             if send && stat.st_nlink > 1 {
                 match links.0.entry((stat.st_dev, stat.st_ino)) {
                     std::collections::hash_map::Entry::Occupied(first) => {
-                        out.linkname.clone_from(first.get());
+                        out.linkname = first.get().clone().into();
                         out.size = 0;
                     }
                     std::collections::hash_map::Entry::Vacant(slot) => {
@@ -271,7 +272,7 @@ fn xattrs(anchor: &mut Anchor, path: &str, kind: FileType) -> Result<Vec<XattrEn
         Err(Errno::ACCESS | Errno::PERM | Errno::NOENT | Errno::LOOP) => return Ok(Vec::new()),
         other => other?,
     };
-    let by_path = format!("/proc/self/fd/{}/{name}", dir.as_raw_fd());
+    let by_path = [format!("/proc/self/fd/{}/", dir.as_raw_fd()).as_bytes(), name].concat();
     match collect(
         |list| rustix::fs::llistxattr(&*by_path, list),
         |name, value| rustix::fs::lgetxattr(&*by_path, name, value),

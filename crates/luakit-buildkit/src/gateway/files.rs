@@ -15,15 +15,10 @@ use tonic::Status;
 use super::places::Excerpt;
 use super::{Gateway, GatewayError, ResultRef, platform_message};
 use crate::error::BuildError;
+use crate::fsutil::{mode, shown};
 
 /// How much of a file is asked for at once: messages end at 16 MiB.
 const PIECE: u64 = 4 << 20;
-
-/// Bits of Go's `fs.FileMode`.
-const DIRECTORY: u32 = 1 << 31;
-const SYMLINK: u32 = 1 << 27;
-/// Devices, pipes, sockets and what else is no file.
-const IRREGULAR: u32 = 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19;
 
 /// The file of a result that lists what a directory holds: a message for each, with its length before it
 /// (<https://github.com/tonistiigi/fsutil/blob/master/receive.go>).
@@ -78,7 +73,7 @@ impl Host for Gateway {
             include_pattern: String::new(),
         };
         let listed = self.client.clone().read_dir(self.request(request)).await?;
-        Ok(listed.into_inner().entries.into_iter().map(entry).collect())
+        Ok(listed.into_inner().entries.iter().map(entry).collect())
     }
 
     fn sends_lists(&self) -> bool {
@@ -173,22 +168,25 @@ fn list(mut data: &[u8]) -> Option<Vec<Entry>> {
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let (message, rest) = rest.split_at_checked(length)?;
         let stat = fsutil::Stat::decode(message).ok()?;
-        let name = stat.path.clone();
-        entries.push(Entry { name, ..entry(stat) });
+        let name = shown(&stat.path);
+        entries.push(Entry { name, ..entry(&stat) });
         data = rest;
     }
     Some(entries)
 }
 
-fn entry(stat: fsutil::Stat) -> Entry {
-    let name = stat.path.rsplit('/').next().unwrap_or_default().to_owned();
-    let kind = match stat.mode {
-        mode if mode & DIRECTORY != 0 => EntryKind::Directory,
-        mode if mode & SYMLINK != 0 => EntryKind::Link(stat.linkname),
-        mode if mode & IRREGULAR != 0 => EntryKind::Other,
-        _ => EntryKind::File,
+fn entry(stat: &fsutil::Stat) -> Entry {
+    let name = stat.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let kind = match stat.mode & mode::TYPE {
+        0 => EntryKind::File,
+        mode::DIR => EntryKind::Directory,
+        mode::SYMLINK => EntryKind::Link(shown(&stat.linkname)),
+        _ => EntryKind::Other,
     };
-    Entry { name, kind }
+    Entry {
+        name: shown(name),
+        kind,
+    }
 }
 
 #[cfg(test)]
@@ -213,31 +211,31 @@ mod tests {
     #[test]
     fn kinds_of_entries() {
         let kind = |mode| {
-            entry(fsutil::Stat {
-                path: "a/b".to_owned(),
+            entry(&fsutil::Stat {
+                path: "a/b".into(),
                 mode,
-                linkname: "to".to_owned(),
+                linkname: "to".into(),
                 ..fsutil::Stat::default()
             })
         };
         assert_eq!(kind(0o644).kind, EntryKind::File);
-        assert_eq!(kind(DIRECTORY | 0o755).kind, EntryKind::Directory);
-        assert_eq!(kind(SYMLINK | 0o777).kind, EntryKind::Link("to".to_owned()));
-        assert_eq!(kind(1 << 25).kind, EntryKind::Other);
+        assert_eq!(kind(mode::DIR | 0o755).kind, EntryKind::Directory);
+        assert_eq!(kind(mode::SYMLINK | 0o777).kind, EntryKind::Link("to".to_owned()));
+        assert_eq!(kind(mode::PIPE).kind, EntryKind::Other);
         assert_eq!(kind(0).name, "b");
     }
     #[test]
     fn a_list_of_files() {
         let framed = |path: &str, mode| {
             let stat = fsutil::Stat {
-                path: path.to_owned(),
+                path: path.into(),
                 mode,
                 ..fsutil::Stat::default()
             };
             let message = stat.encode_to_vec();
             [u32::try_from(message.len()).unwrap().to_le_bytes().to_vec(), message].concat()
         };
-        let data = [framed("a", DIRECTORY), framed("a/b.go", 0o644)].concat();
+        let data = [framed("a", mode::DIR), framed("a/b.go", 0o644)].concat();
         let named = |name: &str, kind| Entry {
             name: name.to_owned(),
             kind,

@@ -73,7 +73,7 @@ pub(crate) struct Setting {
     pub(crate) cache_imports: Vec<CacheOptionsEntry>,
     /// How the engine treats the copies of images that it has.
     pub(crate) resolve_mode: ResolveMode,
-    /// What the digests of the definitions become on the engine.
+    /// The steps of the definitions that were sent, by their digests.
     pub(crate) digests: Mutex<Digests>,
 }
 
@@ -193,7 +193,11 @@ impl Gateway {
             None if self.offers("gateway.solve.evaluate") => definitions.iter().flat_map(privileges).collect(),
             _ => Vec::new(),
         };
-        *self.setting.digests.lock().unwrap_or_else(PoisonError::into_inner) = Digests::new(&definitions);
+        self.setting
+            .digests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(&definitions);
         let pong = &self.pong;
         let known = caps::Known::new(&pong.llb_caps);
         let definitions: Vec<_> = definitions.into_iter().map(|d| known.correct(d)).collect();

@@ -17,20 +17,30 @@ use crate::error::{Range, SourceExcerpt};
 pub fn line(event: &Event) -> String {
     let object = match event {
         Event::Update(update) => object(update),
-        Event::SkippedDevice { local, path } => Object {
-            // The stream has no word for this but a warning that is no step's.
-            warnings: vec![WarningObject {
-                level: 1,
-                short: Base64(
-                    format!("`{path}` in the local directory `{local}` is a device, and was left out").into(),
-                ),
-                ..WarningObject::default()
-            }],
-            ..Object::default()
-        },
+        Event::SkippedDevice { local, path } => remark(format!(
+            "`{path}` in the local directory `{local}` is a device, and was left out"
+        )),
+        Event::Unfollowed { message } => remark(unfollowed(message)),
     };
     // There is nothing in it that JSON can't hold.
     serde_json::to_string(&object).unwrap_or_default()
+}
+
+/// The stream has no word for what isn't the engine's but a warning that is no step's.
+fn remark(short: String) -> Object<'static> {
+    Object {
+        warnings: vec![WarningObject {
+            level: 1,
+            short: Base64(short.into()),
+            ..WarningObject::default()
+        }],
+        ..Object::default()
+    }
+}
+
+/// What to say of a build that can't be followed any more.
+pub fn unfollowed(message: &str) -> String {
+    format!("the engine tells no more of the build, which goes on: {message}")
 }
 
 #[derive(Default, Serialize)]

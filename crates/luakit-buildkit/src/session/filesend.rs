@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use luakit_proto::filesync::BytesMessage;
@@ -137,27 +137,46 @@ impl StreamingService<Packet> for DirTarget {
             let mut incoming = request.into_inner();
             let (packets, received) = mpsc::channel(64);
             let (outgoing, answers) = mpsc::channel(64);
+            let broken = Arc::new(OnceLock::new());
+            let breaks = Arc::clone(&broken);
             tokio::spawn(async move {
                 // An error or the end of the stream drops `packets`: the receiver then ends as cut off,
                 // unless it is done.
-                while let Some(Ok(packet)) = incoming.next().await {
-                    if packets.send(packet).await.is_err() {
-                        return;
+                while let Some(packet) = incoming.next().await {
+                    match packet {
+                        Ok(packet) => {
+                            if packets.send(packet).await.is_err() {
+                                return;
+                            }
+                        }
+                        Err(status) => {
+                            let _first = breaks.set(status);
+                            return;
+                        }
                     }
                 }
             });
             receivers.add(tokio::task::spawn_blocking(move || {
-                match receive::receive(&dir, received, &outgoing) {
-                    Ok(()) | Err(TransferError::Cut | TransferError::Peer(_)) => {}
-                    Err(error) => {
-                        let target = dir.display().to_string();
-                        failures.record(Failure::Receive { target, error });
-                    }
-                }
+                let error = match receive::receive(&dir, received, &outgoing) {
+                    Ok(()) | Err(TransferError::Peer(_)) => return,
+                    Err(TransferError::Cut) => match broken.get().and_then(unreadable) {
+                        Some(error) => error,
+                        None => return,
+                    },
+                    Err(error) => error,
+                };
+                let target = dir.display().to_string();
+                failures.record(Failure::Receive { target, error });
             }));
             Ok(Response::new(ReceiverStream::new(answers)))
         })
     }
+}
+
+/// What broke a stream, unless it is the connection, whose end has causes elsewhere: those errors have a source.
+fn unreadable(status: &Status) -> Option<TransferError> {
+    let ours = std::error::Error::source(status).is_none();
+    ours.then(|| TransferError::Protocol(format!("a message that can't be read: {}", status.message())))
 }
 
 struct FileTarget {
@@ -245,5 +264,37 @@ mod tests {
             panic!("no failure")
         };
         assert_eq!(error.to_string(), text);
+    }
+
+    #[tokio::test]
+    async fn what_cant_be_read_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let targets = Targets::from([(0, Target::Dir(dir.path().to_owned()))]);
+        let (connection, failures) = with_targets(Attachments::default(), targets).await;
+        // Its first field is another kind than that of a packet.
+        let odd = BytesMessage { data: "odd".into() };
+        let request = Request::new(tokio_stream::iter(vec![odd]));
+        let path = http::uri::PathAndQuery::from_static(METHOD);
+        let codec = ProstCodec::<BytesMessage, Packet>::default();
+        let answers = client::Grpc::new(connection).streaming(request, path, codec).await;
+        let mut answers = answers.unwrap().into_inner();
+        while let Ok(Some(_)) = answers.message().await {}
+        let failure = async {
+            loop {
+                match failures.take() {
+                    Some(failure) => break failure,
+                    None => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        let failure = tokio::time::timeout(Duration::from_secs(5), failure).await;
+        let Ok(Failure::Receive { error, .. }) = failure else {
+            panic!("no failure of that kind")
+        };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the engine sent a message that can't be read: "),
+            "{text}"
+        );
     }
 }

@@ -20,7 +20,8 @@ use super::{Failure, Failures, ServiceError};
 /// The method as it is announced.
 pub(crate) const METHOD: &str = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
 
-/// The longest secret that engines take, in bytes.
+/// The longest secret that engines take, in bytes
+/// (<https://github.com/moby/buildkit/blob/master/session/secrets/secretsprovider/secretsprovider.go>).
 pub const SECRET_LIMIT: usize = 500 << 10;
 
 /// Where a secret comes from.
@@ -86,9 +87,10 @@ impl Secrets for Store {
             Some(SecretSource::Value(value)) => Ok(value.clone()),
             Some(SecretSource::File(path)) => {
                 let (id, path) = (id.clone(), path.clone());
-                tokio::task::spawn_blocking(move || read(&id, &path))
-                    .await
-                    .map_err(|e| Status::internal(e.to_string()))?
+                let read = tokio::task::spawn_blocking(move || {
+                    read_secret(&path).map_err(|e| ServiceError::secret(&id, &path, e))
+                });
+                read.await.map_err(|e| Status::internal(e.to_string()))?
             }
         };
         let checked = read.and_then(|data| match data.len() {
@@ -106,12 +108,11 @@ impl Secrets for Store {
     }
 }
 
-/// One byte more than is allowed tells that there is too much.
-fn read(id: &str, path: &Path) -> Result<Vec<u8>, ServiceError> {
+/// Reads a secret's file. What is longer than [`SECRET_LIMIT`] is cut one byte after it, so that the length tells.
+pub fn read_secret(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut data = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(SECRET_LIMIT as u64 + 1).read_to_end(&mut data))
-        .map_err(|e| ServiceError::secret(id, path, e))?;
+    let file = std::fs::File::open(path)?;
+    file.take(SECRET_LIMIT as u64 + 1).read_to_end(&mut data)?;
     Ok(data)
 }
 

@@ -228,7 +228,7 @@ mod tests {
             .unwrap()
             .into_inner();
         let first = packets.message().await.unwrap().unwrap();
-        assert_eq!(first.stat.unwrap().path, "f500");
+        assert_eq!(first.stat.unwrap().path, b"f500");
         assert_eq!(packets.message().await.unwrap().unwrap().stat, None);
     }
 }

@@ -69,6 +69,27 @@ fn image(platform: &str, entrypoint: &str) -> PlatformDefinition {
 }
 
 #[tokio::test]
+async fn names_that_are_no_utf_8() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let command = format!(
+        r#"mkdir /o && cd /o && n=$(printf 'caf\351') && echo {} > "$n" && ln -s "$n" l"#,
+        fresh()
+    );
+    let platform = "linux/amd64";
+    let mut request = request(
+        &Node::image("docker.io/library/alpine:3.19", platform)
+            .run(&command, platform)
+            .definition(),
+    );
+    request.exports.push(to_dir(dir.path()));
+    build(request).await.0.unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    assert_eq!(fs::read_link(dir.path().join("o/l")).unwrap(), name);
+    assert!(dir.path().join("o").join(name).is_file());
+}
+
+#[tokio::test]
 async fn a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("not/there/yet");

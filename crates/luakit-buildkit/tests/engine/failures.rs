@@ -231,7 +231,12 @@ async fn a_registry_that_falls_silent() {
         answers: Duration::from_secs(2),
         layers: Duration::from_secs(3),
     };
-    let mut pulled = request(&Node::image(&format!("{host}/a/b:1"), HERE).definition());
+    let mut labelled = Node::image(&format!("{host}/a/b:1"), HERE).definition();
+    for metadata in labelled.metadata.iter_mut().filter_map(|entry| entry.value.as_mut()) {
+        let label = ("llb.customname", "what all is built on".to_owned());
+        metadata.description = luakit_proto::map::entries([label]);
+    }
+    let mut pulled = request(&labelled);
     pulled.patience = patience;
     let mut pushed = request(&Node::file("/x", fresh()).definition());
     pushed.patience = patience;

@@ -81,6 +81,7 @@ async fn build_at(endpoint: &Endpoint, request: Job) -> (Result<BuildResponse, B
         let mut observer = |event| match event {
             Event::Update(update) => heard.updates.push(update),
             Event::SkippedDevice { path, .. } => heard.skipped.push(path),
+            Event::Unfollowed { message } => panic!("the status stream ended early: {message}"),
         };
         tokio::time::timeout(
             LONGEST,

@@ -18,7 +18,7 @@ pub(super) fn of_node(node: &str, digest: &str) -> String {
 pub(super) fn event_of_node(node: &str, event: Event) -> Event {
     match event {
         Event::Update(update) => Event::Update(update_of_node(node, update)),
-        other @ Event::SkippedDevice { .. } => other,
+        other @ (Event::SkippedDevice { .. } | Event::Unfollowed { .. }) => other,
     }
 }
 

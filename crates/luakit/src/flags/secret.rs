@@ -4,18 +4,14 @@
 //! `id=NAME[,src=FILE|env=VAR][,type=file|env]`. Without a place it is the variable of that name, else the file of that
 //! name. Of several for one name the last counts.
 
-use std::io::Read as _;
 use std::path::PathBuf;
 
+use luakit_buildkit::{SECRET_LIMIT, read_secret};
 use luakit_diagnostic::nearest;
 use luakit_frontend::values::csv;
 
 use crate::environment;
 use crate::failure::reason;
-
-/// What BuildKit lets a secret be at most, in bytes
-/// (<https://github.com/moby/buildkit/blob/master/session/secrets/secretsprovider/secretsprovider.go>).
-const LIMIT: u64 = 500 << 10;
 
 const KEYS: [&str; 5] = ["id", "src", "source", "env", "type"];
 
@@ -93,9 +89,7 @@ impl SecretSpec {
             }
             SecretSource::File(path) => {
                 let unreadable = |e: std::io::Error| format!("can't read `{}`: {}", path.display(), reason(&e));
-                let file = std::fs::File::open(path).map_err(unreadable)?;
-                let mut value = Vec::new();
-                file.take(LIMIT + 1).read_to_end(&mut value).map_err(unreadable)?;
+                let value = read_secret(path).map_err(unreadable)?;
                 within_limit(value).ok_or_else(|| format!("`{}` is larger than 500 KiB", path.display()))
             }
         }
@@ -103,9 +97,7 @@ impl SecretSpec {
 }
 
 fn within_limit(value: Vec<u8>) -> Option<Vec<u8>> {
-    u64::try_from(value.len())
-        .is_ok_and(|length| length <= LIMIT)
-        .then_some(value)
+    (value.len() <= SECRET_LIMIT).then_some(value)
 }
 
 /// The secret of that name.

@@ -112,6 +112,9 @@ impl<'p> Display<'p> {
                 "device",
                 &format!("`{path}` in the local directory `{local}` is a device, and was left out"),
             ),
+            (Kind::Tty(_) | Kind::Plain(_), Event::Unfollowed { message }) => {
+                self.printer.warning("progress", &raw_json::unfollowed(message));
+            }
         }
     }
 

@@ -247,7 +247,7 @@ impl Store {
             store: Arc::clone(self),
             reference: reference.to_owned(),
         };
-        let temporary = format!(".luakit-{}", crate::ids::random_id());
+        let temporary = crate::ids::temporary_name();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || {
             let dir = self.dir("sha256")?;
