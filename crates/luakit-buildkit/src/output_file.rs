@@ -75,6 +75,17 @@ impl OutputFile {
         }
     }
 
+    /// Removes what is in its place, where links lead to it. A device or a pipe stays, and so do links.
+    pub fn remove_old(&self) -> io::Result<()> {
+        match &self.file {
+            Pending::Beside(_) => match fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+            Pending::Special(_) => Ok(()),
+        }
+    }
+
     /// Puts the file in its place.
     pub fn commit(self) -> io::Result<()> {
         if let Pending::Beside(file) = self.file {

@@ -87,7 +87,10 @@ impl Results {
             id: self.id.as_deref().map(open).transpose()?,
             quiet: self.quiet,
         };
-        self.id.as_deref().map(forget).transpose()?;
+        if let Some((path, file)) = &opened.id {
+            let removed = file.remove_old();
+            removed.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
+        }
         Ok(opened)
     }
 }
@@ -116,14 +119,6 @@ impl OpenResults {
     }
 }
 
-fn forget(path: &Path) -> Result<(), Failure> {
-    let regular = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-    match std::fs::remove_file(path) {
-        Err(error) if regular => Err(Failure::write(&format!("`{}`", path.display()), &error)),
-        _ => Ok(()),
-    }
-}
-
 fn open(path: &Path) -> Result<(PathBuf, OutputFile), Failure> {
     let file = OutputFile::create(path);
     let file = file.map_err(|e| Failure::unwritable(path, &e))?;
@@ -134,6 +129,32 @@ fn put((path, file): (PathBuf, OutputFile), bytes: &[u8]) -> Result<(), Failure>
     let put = || {
         file.writer()?.write_all(bytes)?;
         file.commit()
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// `/dev/null` as the file of an id is nothing to remove, and a link stays where it leads.
+    #[test]
+    fn an_id_of_before_goes_and_links_and_devices_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("real")).unwrap();
+        std::fs::write(at("real/id"), "old").unwrap();
+        symlink("real/id", at("id")).unwrap();
+        symlink("/dev/null", at("null")).unwrap();
+        symlink("none", at("nowhere")).unwrap();
+        for name in ["id", "null", "nowhere"] {
+            let results = Results::new(None, Some(&at(name)), false, &[]).unwrap();
+            drop(results.open().unwrap());
+            assert!(std::fs::symlink_metadata(at(name)).unwrap().is_symlink(), "{name}");
+        }
+        assert!(!at("real/id").exists());
+        assert!(Path::new("/dev/null").exists());
+    }
+}
     };
     put().map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
 }
