@@ -1,6 +1,6 @@
 //! The command line: help, wrong usage, and where output goes.
 
-use crate::project::Project;
+use crate::project::{Project, Run};
 
 const SCRIPT: &str = r#"bk.export(bk.image("alpine:3.19"):run("true"))"#;
 
@@ -137,6 +137,68 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
         shown.push_str(&format!("$ luakit {}\n{}\n", args.join(" "), run.stderr().trim_end()));
     }
     insta::assert_snapshot!("usage", shown);
+}
+
+/// Runs the binary where no engine is.
+fn without_engine(project: &Project, args: &[&str]) -> Run {
+    let mut command = project.command();
+    command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+    Run::of(command.args(args).output().unwrap())
+}
+
+/// What is wrong with a value is told without it: it may hold a password, or be one.
+#[test]
+fn no_error_repeats_a_secret() {
+    let cases: &[&[&str]] = &[
+        &["build", "--build-context", "src=https://me:hunter2@example.com/x"],
+        &["build", "--build-context", "src=https://me:hunter2@example.com/x.git"],
+        &["build", "--build-context", "https://me:hunter2@example.com/x"],
+        &["build", "--build-context", "https://me:hunter2@example.com/x?tag=v1"],
+        &[
+            "build",
+            "--build-context",
+            "src=docker-image://me:hunter2@example.com/x",
+        ],
+        &["build", "--build-context", "src=docker-image://hunter2@example.com/x"],
+        &["build", "--build-context", "src=oci-layout://dir@hunter2"],
+        &["build", "--secret", "id=x,value=hunter2"],
+        &["build", "--secret", "id=x,hunter2"],
+        &["build", "--secret", "hunter2"],
+        &["build", "--secret", "id=x,type=hunter2"],
+        &["build", "--secret", "hunter2=x"],
+        &["lock", "--secret", "id=x,hunter2"],
+        &["solve", "--secret", "hunter2"],
+        &["solve", "--ssh", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2/\n"],
+        &["build", "--ssh", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2/\n"],
+        &["solve", "--ssh", "default=hunter2,,"],
+        &["solve", "--ssh", "default=x,raw=hunter2"],
+        &["solve", "--oci-layout", "https://me:hunter2@example.com/x"],
+        &["solve", "--local", "https://me:hunter2@example.com/x"],
+        &["build", "--arg", "=hunter2"],
+        &["build", "--build-arg", "=hunter2"],
+        &["build", "-t", "app", "--label", "=hunter2"],
+        &["build", "-t", "app", "--annotation", "a b=hunter2"],
+        &["solve", "--opt", "build-arg:TOKEN=hunter2"],
+        &["solve", "--opt", "build-arg:SOURCE_DATE_EPOCH=hunter2"],
+        &["build", "-t", "app", "--cache-to", "type=gha,token=x,hunter2"],
+        &[
+            "build",
+            "-t",
+            "app",
+            "--cache-to",
+            "type=s3,secret_access_key=x,hunter2=y",
+        ],
+        &["solve", "--export-cache", "type=azblob,secret_acces_key=hunter2"],
+        &["build", "-t", "app", "--addr", "tcp://me:hunter2@example.com"],
+        &["build", "-t", "app", "--addr", "https://me:hunter2@example.com"],
+        &["build", "-t", "app", "--addr", "me:hunter2@example.com"],
+        &["build", ".", "https://me:hunter2@example.com/x.git"],
+    ];
+    for args in cases {
+        let run = without_engine(&Project::new(&[("build.lua", SCRIPT)]), args);
+        assert_eq!(run.code(), 2, "{args:?}\n{}", run.stderr());
+        assert!(!run.stderr().contains("hunter2"), "{args:?}\n{}", run.stderr());
+    }
 }
 
 /// The engine would say neither in which file nor in which line.
