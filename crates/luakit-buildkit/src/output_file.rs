@@ -96,11 +96,16 @@ impl OutputFile {
     }
 }
 
-/// A path whose directory is absolute and has no links in it; as it is where there is no such directory.
+/// Where what is written to a path goes: an absolute path without links in it, whether or not something is there. Of
+/// what isn't there only the directory counts, if that is.
 pub fn real_path(path: &Path) -> PathBuf {
-    match (parent(path).canonicalize(), path.file_name()) {
+    let path = follow(path).unwrap_or_else(|_| path.to_owned());
+    match (parent(&path).canonicalize(), path.file_name()) {
         (Ok(dir), Some(name)) => dir.join(name),
-        _ => path.to_owned(),
+        _ => path
+            .canonicalize()
+            .or_else(|_| std::path::absolute(&path))
+            .unwrap_or(path),
     }
 }
 
@@ -216,5 +221,11 @@ mod tests {
         assert_eq!(whole, real.join("f"));
         assert_eq!(partial.parent(), Some(real.as_path()));
         assert!(partial.exists());
+        std::os::unix::fs::symlink("sub/f", dir.path().join("last")).unwrap();
+        assert_eq!(real_path(&dir.path().join("last")), real.join("f"));
+        assert_eq!(
+            real_path(&dir.path().join("sub/..")),
+            dir.path().canonicalize().unwrap()
+        );
     }
 }

@@ -31,12 +31,6 @@ pub(crate) fn prepare(specs: &[Spec], tags: &[String], printer: &Printer) -> Res
     for spec in specs.iter_mut().filter(|spec| spec.kind.is_image()) {
         name(spec, tags, printer)?;
     }
-    for (at, spec) in specs.iter().enumerate() {
-        let same = |other: &Spec| other.dest.is_some() && other.dest == spec.dest && !spec.is_stdout();
-        if let (true, Some(dest)) = (specs.iter().take(at).any(same), &spec.dest) {
-            return Err(Failure::usage(format!("two outputs go to `{dest}`")));
-        }
-    }
     let to_stdout = specs.iter().filter(|spec| spec.is_stdout()).count();
     if to_stdout > 1 {
         return Err(Failure::usage("two outputs go to stdout"));

@@ -51,9 +51,6 @@ impl Results {
                 "`--quiet` prints the image's id, and an output goes to stdout too",
             ));
         }
-        if id.is_some() && id == metadata {
-            return Err(Failure::usage("`--iidfile` and `--metadata-file` name the same file"));
-        }
         Ok(Self {
             metadata: metadata.map(Path::to_owned),
             id: id.map(Path::to_owned),
@@ -129,6 +126,9 @@ fn put((path, file): (PathBuf, OutputFile), bytes: &[u8]) -> Result<(), Failure>
     let put = || {
         file.writer()?.write_all(bytes)?;
         file.commit()
+    };
+    put().map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
+}
 
 #[cfg(test)]
 mod tests {
@@ -154,7 +154,4 @@ mod tests {
         assert!(!at("real/id").exists());
         assert!(Path::new("/dev/null").exists());
     }
-}
-    };
-    put().map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
 }

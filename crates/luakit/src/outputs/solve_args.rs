@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use luakit_buildkit::{CacheEntry, real_path};
 
-use super::Results;
 use super::caches::{self, CacheEntries};
+use super::{Results, places};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::flags::attestation;
@@ -170,7 +170,10 @@ impl SolveArgs {
 
     /// The file that is written at the end.
     pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
-        Results::new(self.metadata_file.as_deref(), None, false, specs)
+        let metadata = self.metadata_file.as_deref();
+        let flags = [("--metadata-file", metadata), ("--ref-file", self.ref_file.as_deref())];
+        places::check(specs, &flags, false)?;
+        Results::new(metadata, None, false, specs)
     }
 }
 

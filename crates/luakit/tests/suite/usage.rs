@@ -201,6 +201,59 @@ fn no_error_repeats_a_secret() {
     }
 }
 
+/// The second would replace the first, or both would be mixed.
+#[test]
+fn two_results_in_one_file_are_told_before_the_build() {
+    let cases: &[&[&str]] = &[
+        &["-o", "type=tar,dest=x", "-o", "type=oci,dest=./x"],
+        &["-o", "type=tar,dest=x", "-o", "type=oci,dest=link"],
+        &["-o", "type=tar,dest=dir/x", "-o", "type=local,dest=dir/../dir/x"],
+        &["-o", "type=local,dest=new/x", "-o", "type=local,dest=new/./x/"],
+        &["-o", "type=oci,dest=x", "--metadata-file", "./x"],
+        &["-o", "type=oci,dest=x", "--iidfile", "link"],
+        &["-t", "app", "--metadata-file", "x", "--iidfile", "dir/../x"],
+        &["-o", "type=oci,dest=-", "--metadata-file", "/dev/stdout"],
+        &["-t", "app", "-q", "--iidfile", "/dev/stdout"],
+    ];
+    let project = Project::new(&[("build.lua", SCRIPT), ("dir/there", "")]);
+    std::os::unix::fs::symlink("x", project.path().join("link")).unwrap();
+    let mut shown = String::new();
+    for args in cases {
+        let run = without_engine(&project, &[&["build"], *args].concat());
+        assert_eq!(run.code(), 2, "{args:?}\n{}", run.stderr());
+        shown.push_str(&run.stderr());
+    }
+    let run = without_engine(
+        &project,
+        &["solve", "-t", "app", "--ref-file", "x", "--metadata-file", "./x"],
+    );
+    shown.push_str(&run.stderr());
+    insta::assert_snapshot!(shown, @"
+    error[usage]: two outputs go to `./x`
+    error[usage]: two outputs go to `link`
+    error[usage]: two outputs go to `dir/../dir/x`
+    error[usage]: two outputs go to `new/./x/`
+    error[usage]: `--metadata-file` and an output both go to `x`
+    error[usage]: `--iidfile` and an output both go to `x`
+    error[usage]: `--metadata-file` and `--iidfile` write to the same file
+    error[usage]: `--metadata-file` and an output both go to `-`
+    error[usage]: `--iidfile` and `--quiet` write to the same file
+    error[usage]: `--metadata-file` and `--ref-file` write to the same file
+    ");
+    // What goes nowhere may go there together: what fails then is that there is no engine.
+    let nowhere = [
+        "build",
+        "-t",
+        "app",
+        "--metadata-file",
+        "/dev/null",
+        "--iidfile",
+        "/dev/null",
+    ];
+    let run = without_engine(&project, &[&nowhere[..], &["-o", "type=oci,dest=/dev/null"]].concat());
+    assert_eq!(run.code(), 4, "{}", run.stderr());
+}
+
 /// The engine would say neither in which file nor in which line.
 #[test]
 fn a_bad_pattern_of_an_ignore_file_is_shown() {
