@@ -234,9 +234,23 @@ fn ctrl_c_during_an_export_to_a_file() {
     fs::write(out.join("image.tar"), "from before").unwrap();
     let spec = format!("type=oci,dest={}", out.join("image.tar").display());
     let mut command = bench.luakit(&project);
-    command.args(["build", "--progress=plain", "-o", &spec]);
+    command.args(["build", "--progress=quiet", "-o", &spec]);
     let mut child = start(&mut command);
-    hear(&mut child, "exporting layers");
+    // Until what is written beside it grows.
+    let half_written = || {
+        let files = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap());
+        let mut begun = files.filter(|file| file.file_name() != "image.tar");
+        begun.any(|file| file.metadata().is_ok_and(|file| file.len() > 0))
+    };
+    let begun = Instant::now();
+    while !half_written() {
+        let ended = child.try_wait().unwrap();
+        assert!(
+            ended.is_none() && begun.elapsed() < Duration::from_secs(120),
+            "never saw it"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
     interrupt(&child);
     let output = ended_within(child, Duration::from_secs(30));
     assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
