@@ -310,8 +310,17 @@ fn ctrl_c_during_an_export_to_a_directory() {
     }
 }
 
-/// A Docker that takes an image, and never says that it has it.
-fn docker_that_never_ends(socket: &Path) {
+/// What a Docker does with an image.
+#[derive(Clone, Copy)]
+enum Docker {
+    /// Takes it, and never says that it has it.
+    NeverEnds,
+    /// Refuses it before anything has come.
+    Refuses,
+}
+
+/// Listens as a Docker does.
+fn listen_as_docker(socket: &Path, docker: Docker) {
     let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         for client in listener.incoming() {
@@ -325,9 +334,18 @@ fn docker_that_never_ends(socket: &Path) {
                 if head.starts_with(b"GET /info ") {
                     let info = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
                     drop(client.write_all(info.as_bytes()));
-                } else {
-                    drop(std::io::copy(&mut client, &mut std::io::sink()));
+                    return;
                 }
+                if matches!(docker, Docker::Refuses) {
+                    let told = r#"{"message":"no room for images"}"#;
+                    let length = told.len();
+                    let answer = format!(
+                        "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n\
+                         Content-Length: {length}\r\nConnection: close\r\n\r\n{told}"
+                    );
+                    drop(client.write_all(answer.as_bytes()));
+                }
+                drop(std::io::copy(&mut client, &mut std::io::sink()));
             });
         }
     });
@@ -339,7 +357,7 @@ fn ctrl_c_while_docker_loads_an_image() {
     let bench = Workbench::new();
     let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
     let docker = bench.path("docker.sock");
-    docker_that_never_ends(&docker);
+    listen_as_docker(&docker, Docker::NeverEnds);
     let project = bench.project(&[("build.lua", r#"bk.export(bk.image("alpine:3.19"))"#)]);
     let mut command = bench.luakit(&project);
     command.env("DOCKER_HOST", format!("unix://{}", docker.display()));
@@ -384,4 +402,26 @@ fn a_context_file_that_grows_while_it_is_sent() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr_of(&output));
     insta::assert_snapshot!(stderr_of(&output), @"error[build]: can't send the local directory `context`: `growing` changed while it was being sent");
     assert_eq!(names(&out), [""; 0]);
+}
+
+/// Nothing is built for a Docker that has refused the image.
+#[test]
+fn a_docker_that_refuses_an_image_ends_its_build() {
+    let bench = Workbench::new();
+    let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
+    let docker = bench.path("docker.sock");
+    listen_as_docker(&docker, Docker::Refuses);
+    let project = bench.project(&[("build.lua", ENDLESS)]);
+    let mut command = bench.luakit(&project);
+    command.env("DOCKER_HOST", format!("unix://{}", docker.display()));
+    command.args(["build", "--progress=plain", "--addr", &relay.address()]);
+    command.args(["-t", "never-loaded:1", "--load"]);
+    let output = ended_within(start(&mut command), Duration::from_secs(30));
+    let said = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error")).collect();
+    assert!(
+        errors.len() == 1 && errors[0].starts_with("error[load]: ") && errors[0].contains("no room for images"),
+        "{said}"
+    );
 }
