@@ -397,6 +397,12 @@ impl Engine {
         while let Ok((local, path)) = skips.try_recv() {
             observer(Event::SkippedDevice { local, path });
         }
+        if solved.is_ok() {
+            tokio::select! {
+                synced = prepared.sync() => synced?,
+                () = cancel.cancelled() => return Err(BuildError::Canceled.into()),
+            }
+        }
 
         let context = error::Context {
             tracker: &tracker,

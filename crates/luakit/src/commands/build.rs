@@ -164,7 +164,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             let results = results.open()?;
             request.written = results.places();
             let response = nodes::build(plans, request, registry, &settings, progress, printer).await?;
-            return results.write(&response, true, printer);
+            return results.write(&response, true, printer).await;
         }
         if let Some((part, job)) = plans.pop() {
             demands::warn_ignored(&part.engine, &request.exports, printer);
@@ -172,7 +172,7 @@ fn build_on_engine(args: &Args, specs: &[output::Spec], printer: &Printer) -> Re
             let results = results.open()?;
             request.written = results.places();
             let response = build::plan(&part.engine, request, &job, loading, &settings, progress, printer).await?;
-            results.write(&response, by_digest, printer)?;
+            results.write(&response, by_digest, printer).await?;
         }
         Ok(())
     })?

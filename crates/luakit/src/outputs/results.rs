@@ -4,14 +4,14 @@
 //! Files are opened when the build is about to begin, so that one that can't be written starts none, and not before:
 //! from then on signals are heeded, and what is half made is removed. They appear when the build has succeeded.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use luakit_buildkit::{BuildResponse, Export, OutputFile};
+use luakit_buildkit::{BuildResponse, Export};
 
 use crate::engine::exports;
 use crate::failure::Failure;
 use crate::flags::output::{Kind, Spec};
+use crate::output_file::Begun;
 use crate::printer::Printer;
 
 /// What is to be written at a build's end.
@@ -25,8 +25,8 @@ pub(crate) struct Results {
 /// The same, with its files open.
 #[derive(Debug)]
 pub(crate) struct OpenResults {
-    metadata: Option<(PathBuf, OutputFile)>,
-    id: Option<(PathBuf, OutputFile)>,
+    metadata: Option<Begun>,
+    id: Option<Begun>,
     quiet: bool,
 }
 
@@ -80,14 +80,11 @@ impl Results {
     /// Opens the files, and removes the id of an earlier build, which a script would take for this one's if it fails.
     pub(crate) fn open(&self) -> Result<OpenResults, Failure> {
         let opened = OpenResults {
-            metadata: self.metadata.as_deref().map(open).transpose()?,
-            id: self.id.as_deref().map(open).transpose()?,
+            metadata: self.metadata.as_deref().map(Begun::new).transpose()?,
+            id: self.id.as_deref().map(Begun::new).transpose()?,
             quiet: self.quiet,
         };
-        if let Some((path, file)) = &opened.id {
-            let removed = file.remove_old();
-            removed.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))?;
-        }
+        opened.id.as_ref().map(Begun::remove_old).transpose()?;
         Ok(opened)
     }
 }
@@ -96,38 +93,29 @@ impl OpenResults {
     /// The files, and what they are until they are whole.
     pub(crate) fn places(&self) -> Vec<PathBuf> {
         let files = self.metadata.iter().chain(&self.id);
-        files.flat_map(|(_, file)| file.places()).collect()
+        files.flat_map(Begun::places).collect()
     }
 
     /// Writes what `response` says; of the image's ids, that of a store that goes by the digests of manifests, or of
     /// configs.
-    pub(crate) fn write(self, response: &BuildResponse, by_digest: bool, printer: &Printer) -> Result<(), Failure> {
+    pub(crate) async fn write(
+        self,
+        response: &BuildResponse,
+        by_digest: bool,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
         let id = response.image_id(by_digest);
         if let Some(file) = self.id {
-            put(file, id.unwrap_or_default().as_bytes())?;
+            file.put(id.unwrap_or_default().into()).await?;
         }
         if let Some(file) = self.metadata {
-            put(file, response.metadata().as_bytes())?;
+            file.put(response.metadata().into()).await?;
         }
         match id {
             Some(id) if self.quiet => printer.data(format!("{id}\n").as_bytes()),
             _ => Ok(()),
         }
     }
-}
-
-fn open(path: &Path) -> Result<(PathBuf, OutputFile), Failure> {
-    let file = OutputFile::create(path);
-    let file = file.map_err(|e| Failure::unwritable(path, &e))?;
-    Ok((path.to_owned(), file))
-}
-
-fn put((path, file): (PathBuf, OutputFile), bytes: &[u8]) -> Result<(), Failure> {
-    let put = || {
-        file.writer()?.write_all(bytes)?;
-        file.commit()
-    };
-    put().map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
 }
 
 #[cfg(test)]

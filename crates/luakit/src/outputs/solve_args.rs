@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use luakit_buildkit::{CacheEntry, real_path};
+use luakit_buildkit::CacheEntry;
 
 use super::caches::{self, CacheEntries};
 use super::{Results, places};
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::flags::attestation;
 use crate::flags::cache::{self, Way};
 use crate::flags::output::Spec;
-use crate::output_file;
+use crate::output_file::Begun;
 use crate::printer::Printer;
 
 /// The time that images get, which the engine itself reads.
@@ -126,17 +126,9 @@ impl SolveArgs {
         }
     }
 
-    /// Writes the id of a build that has ended, well or not.
-    pub(crate) fn write_reference(&self, id: &str) -> Result<(), Failure> {
-        match &self.ref_file {
-            Some(file) => output_file::write(file, id.as_bytes()),
-            None => Ok(()),
-        }
-    }
-
-    /// The file of [`SolveArgs::write_reference`], which is none of the build's input.
-    pub(crate) fn reference_place(&self) -> Option<PathBuf> {
-        self.ref_file.as_deref().map(real_path)
+    /// The file for the id of a build that has ended, well or not.
+    pub(crate) fn begin_reference(&self) -> Result<Option<Begun>, Failure> {
+        self.ref_file.as_deref().map(Begun::new).transpose()
     }
 
     /// The time that is given for the result: of several, the last.

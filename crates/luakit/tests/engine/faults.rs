@@ -20,12 +20,12 @@ bk.export(base:run("echo begun; sleep 1000", { ignore_cache = true }))
 "#;
 
 /// Starts a command whose output is collected.
-fn start(command: &mut Command) -> Child {
+pub(crate) fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// What came of a command, within a time.
-fn ended_within(mut child: Child, limit: Duration) -> Output {
+pub(crate) fn ended_within(mut child: Child, limit: Duration) -> Output {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if start.elapsed() > limit {
@@ -50,7 +50,7 @@ fn hear(child: &mut Child, text: &str) -> String {
     heard
 }
 
-fn interrupt(child: &Child) {
+pub(crate) fn interrupt(child: &Child) {
     signal(child, "-INT");
 }
 
@@ -63,7 +63,7 @@ fn signal(child: &Child, signal: &str) {
 }
 
 /// The names in a folder.
-fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
