@@ -5,9 +5,8 @@
 //! joined is refused before any node hears of it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use luakit_buildkit::{Archive, CancellationToken, Export, ExportKind, FileOutput, OutputFile};
 use luakit_diagnostic::Diagnostic;
@@ -15,11 +14,9 @@ use luakit_llb::{Platform, Reference};
 use tempfile::TempDir;
 
 use super::demands::{is_on, is_stored};
+use super::tarball;
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
-
-/// The size of a tarball's records.
-const RECORD: u64 = 512;
 
 /// A build's outputs, divided.
 pub(super) struct Divided {
@@ -206,60 +203,18 @@ impl Tarball {
     fn join(self, cancel: &CancellationToken) -> Result<(), Failure> {
         let Self { parts, whole } = self;
         match whole {
-            FileOutput::Stream { name, writer } => {
-                join(&parts, &mut Until { cancel, writer }).map_err(|e| Failure::write(&name, &e))
+            FileOutput::Stream { name, mut writer } => {
+                tarball::join(&parts, &mut *writer, cancel).map_err(|e| Failure::write(&name, &e))
             }
             FileOutput::Path(path) | FileOutput::Layout(path) => {
                 let outcome = OutputFile::create(&path).and_then(|file| {
-                    let writer = file.writer()?;
-                    join(&parts, &mut Until { cancel, writer })?;
+                    tarball::join(&parts, &mut file.writer()?, cancel)?;
                     file.commit()
                 });
                 outcome.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
             }
         }
     }
-}
-
-/// Writes until the build is canceled.
-struct Until<'a, W> {
-    cancel: &'a CancellationToken,
-    writer: W,
-}
-
-impl<W: Write> Write for Until<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.cancel.is_cancelled() {
-            return Err(io::Error::other("the build was canceled"));
-        }
-        self.writer.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
-}
-
-/// Writes the entries of all parts, as they are, into one tarball.
-fn join(parts: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
-    for part in parts {
-        copy_entries(part, out)?;
-    }
-    // The end of a tarball.
-    io::copy(&mut io::repeat(0).take(2 * RECORD), out)?;
-    out.flush()
-}
-
-fn copy_entries(part: &Path, out: &mut dyn Write) -> io::Result<()> {
-    let mut archive = tar::Archive::new(io::BufReader::new(File::open(part)?));
-    // Raw: long names and extended headers are entries like others, and stay before what they belong to.
-    for entry in archive.entries()?.raw(true) {
-        let mut entry = entry?;
-        out.write_all(entry.header().as_bytes())?;
-        let size = io::copy(&mut entry, out)?;
-        io::copy(&mut io::repeat(0).take(size.next_multiple_of(RECORD) - size), out)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -351,37 +306,5 @@ mod tests {
         cancel.cancel();
         assert!(divided.join_tarballs(cancel).await.is_err());
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn tarballs_become_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let part = |name: &str, entry: &str| {
-            let path = folder.path().join(name);
-            let mut tarball = tar::Builder::new(File::create(&path).unwrap());
-            let mut header = tar::Header::new_gnu();
-            header.set_size(5);
-            header.set_mode(0o644);
-            tarball.append_data(&mut header, entry, &b"hello"[..]).unwrap();
-            tarball.finish().unwrap();
-            path
-        };
-        let long = format!("linux_arm64/{}", "x".repeat(200));
-        let parts = [part("a", "linux_amd64/f"), part("b", &long)];
-        let mut whole = Vec::new();
-        join(&parts, &mut whole).unwrap();
-        let mut archive = tar::Archive::new(whole.as_slice());
-        let names: Vec<String> = archive
-            .entries()
-            .unwrap()
-            .map(|entry| {
-                let mut entry = entry.unwrap();
-                let mut text = String::new();
-                entry.read_to_string(&mut text).unwrap();
-                assert_eq!(text, "hello");
-                entry.path().unwrap().display().to_string()
-            })
-            .collect();
-        assert_eq!(names, ["linux_amd64/f".to_owned(), long]);
     }
 }
