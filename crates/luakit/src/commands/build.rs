@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use luakit_buildkit::source_policy::Policy;
-use luakit_buildkit::{Attachments, BuildRequest, ContentStore, DockerStore, Engine, Export, ExportKind, entitlements};
+use luakit_buildkit::{Attachments, BuildRequest, ContentStore, DockerStore, Engine, Export, entitlements};
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, Selection};
 use luakit_llb::definition::check_size;
@@ -335,8 +335,7 @@ fn selection(args: &Args) -> Selection<'_> {
 
 /// Whether the image goes into Docker's store, and that store knows it by its digest.
 fn is_known_by_digest(store: Option<DockerStore>, exports: &[Export]) -> bool {
-    let stored = |export: &Export| matches!(export.kind, ExportKind::Image);
-    store == Some(DockerStore::Containerd) && exports.iter().any(stored)
+    store == Some(DockerStore::Containerd) && exports.iter().any(exports::is_stored)
 }
 
 /// What only the evaluated script can tell of the options.

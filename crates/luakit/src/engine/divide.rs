@@ -13,7 +13,7 @@ use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Platform, Reference};
 use tempfile::TempDir;
 
-use super::demands::{is_on, is_stored};
+use super::exports::{is_on, is_pushed, is_stored};
 use super::tarball;
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
@@ -76,12 +76,7 @@ pub(super) fn check(exports: &[Export], nodes: &[String]) -> Result<(), Failure>
             _ => {}
         }
     }
-    if exports
-        .iter()
-        .filter(|export| is_stored(export) && is_on(export, "push"))
-        .count()
-        > 1
-    {
+    if exports.iter().filter(|export| is_pushed(export)).count() > 1 {
         return refuse(
             "there are two outputs that push an image".to_owned(),
             "give one output both names: `name=A,name=B` in quotes, or two `-t`",
@@ -99,7 +94,7 @@ pub(super) fn divide(exports: Vec<Export>, nodes: &[&[Platform]], printer: &Prin
         folder: None,
     };
     for mut export in exports {
-        if is_stored(&export) && is_on(&export, "push") {
+        if is_pushed(&export) {
             divided.image = Some(by_digest(&mut export)?);
         } else if is_stored(&export) {
             printer.warning(
