@@ -100,9 +100,10 @@ impl OutputFile {
         let permissions = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Ok(metadata) if !metadata.is_file() => {
-                let opened = match metadata.file_type().is_fifo() {
-                    true => open_read_pipe(path)?,
-                    false => Some(File::options().write(true).open(path)?),
+                let opened = if metadata.file_type().is_fifo() {
+                    open_read_pipe(path)?
+                } else {
+                    Some(File::options().write(true).open(path)?)
                 };
                 let unread = || Unread {
                     path: path.to_owned(),

@@ -33,9 +33,12 @@ pub(crate) fn parse(text: &str) -> Result<ContextSpec, String> {
     if name == luakit_llb::marshal::CONTEXT {
         return Err("the build context itself is named by `--context DIR`".to_owned());
     }
-    let name = NamedContexts::normalise(name).map_err(|e| match name.contains("://") {
-        true => "it must be NAME=VALUE".to_owned(),
-        false => format!("invalid name `{name}`: {e}"),
+    let name = NamedContexts::normalise(name).map_err(|e| {
+        if name.contains("://") {
+            "it must be NAME=VALUE".to_owned()
+        } else {
+            format!("invalid name `{name}`: {e}")
+        }
     })?;
     Ok(ContextSpec {
         name,

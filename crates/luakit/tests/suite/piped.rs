@@ -20,7 +20,7 @@ fn piped(project: &Project, args: &[&str], script: &str) -> Run {
 }
 
 const SCRIPT: &str = r#"bk.export(require("./parts").base():copy(bk.local_("context"), "src", "/src"))"#;
-const PARTS: &str = r#"return { base = function() return bk.scratch() end }"#;
+const PARTS: &str = r"return { base = function() return bk.scratch() end }";
 
 #[test]
 fn it_has_the_modules_of_the_context_and_a_definition_of_its_own() {
