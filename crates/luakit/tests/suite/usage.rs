@@ -193,6 +193,14 @@ fn no_error_repeats_a_secret() {
         &["build", "-t", "app", "--addr", "https://me:hunter2@example.com"],
         &["build", "-t", "app", "--addr", "me:hunter2@example.com"],
         &["build", ".", "https://me:hunter2@example.com/x.git"],
+        &["build", "https://me:hunter2@example.com/x.git"],
+        &[
+            "build",
+            "-t",
+            "app",
+            "--context",
+            "https://me:hunter2@example.com/x.git",
+        ],
     ];
     for args in cases {
         let run = without_engine(&Project::new(&[("build.lua", SCRIPT)]), args);
