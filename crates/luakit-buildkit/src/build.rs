@@ -406,6 +406,12 @@ impl Engine {
         while let Ok((local, path)) = skips.try_recv() {
             observer(Event::SkippedDevice { local, path });
         }
+        if solved.is_ok() {
+            tokio::select! {
+                synced = prepared.sync() => synced?,
+                () = cancel.cancelled() => return Err(BuildError::Canceled.into()),
+            }
+        }
 
         let status = match (cause, solved) {
             (Some(FrontendError::Own(error)), _) => return Err(BuildFailure::Frontend(error)),

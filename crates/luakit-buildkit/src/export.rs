@@ -152,6 +152,18 @@ impl Prepared {
         self.files.iter().flat_map(|(_, file)| file.places()).collect()
     }
 
+    /// Has the files reach the disk, before [`Prepared::commit`].
+    pub(crate) async fn sync(&self) -> Result<(), BuildError> {
+        for (path, file) in &self.files {
+            let synced = file.sync().await;
+            synced.map_err(|source| BuildError::Output {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
     /// Puts the files in their places, and notes in a layout's index what `response` says is there.
     pub(crate) async fn commit(self, response: &BTreeMap<String, String>) -> Result<(), BuildError> {
         for target in self.targets.values() {

@@ -36,7 +36,7 @@ pub use fsutil::TransferError;
 pub use gateway::stdio::{FrontendSetting, Stdio};
 pub use gateway::{Gateway, GatewayError, ResultRef};
 pub use ids::random_id as build_id;
-pub use output_file::{OutputFile, real_path};
+pub use output_file::{OutputFile, OutputWriter, real_path};
 pub use session::attachments::{Attachments, ServiceError};
 pub use session::auth::RegistryAccess;
 pub use session::content::ContentStore;

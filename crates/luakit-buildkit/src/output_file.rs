@@ -1,11 +1,19 @@
 //! Files that are whole or not there: written beside their place, and renamed into it at the end.
 //!
 //! A file that could not be finished, because what fills it failed or was interrupted, leaves what was there before.
-//! Links are followed as a shell's `>` does, those to nothing included. A device or a pipe is written as it is.
+//! Links are followed as a shell's `>` does, those to nothing included. A device or a pipe is written as it is. Without a
+//! reader a pipe can't be opened: what is written to it first waits for one, in the thread of whoever writes, and not
+//! before.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 /// How many links are followed, as the kernel does (`path_resolution(7)`).
 const LINKS: usize = 40;
@@ -15,6 +23,7 @@ const LINKS: usize = 40;
 pub struct OutputFile {
     path: PathBuf,
     file: Pending,
+    synced: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -23,6 +32,64 @@ enum Pending {
     Beside(tempfile::NamedTempFile),
     /// No regular file: there is nothing to rename.
     Special(File),
+    /// A pipe that had no reader.
+    Unread(Unread),
+}
+
+/// A pipe that is opened by what writes first, if anything does. Readers that wait when all is over, though nothing was
+/// written, see its end.
+#[derive(Debug)]
+struct Unread {
+    path: PathBuf,
+    opened: Arc<AtomicBool>,
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        if !self.opened.load(Ordering::Relaxed) {
+            // Opened and closed.
+            let _nobody_waits = open_read_pipe(&self.path);
+        }
+    }
+}
+
+/// Takes a file's bytes. May block its thread.
+#[derive(Debug)]
+pub struct OutputWriter {
+    file: Option<File>,
+    /// The pipe that is to be opened.
+    unread: Option<(PathBuf, Arc<AtomicBool>)>,
+}
+
+impl Write for OutputWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = match (&mut self.file, &self.unread) {
+            (Some(file), _) => file,
+            (None, Some((path, opened))) => {
+                let file = File::options().write(true).open(path)?;
+                opened.store(true, Ordering::Relaxed);
+                self.file.insert(file)
+            }
+            (None, None) => return Err(io::ErrorKind::BrokenPipe.into()),
+        };
+        file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+/// A pipe that has a reader, opened for writing; none without.
+fn open_read_pipe(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let pipe = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(pipe) => pipe,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    fcntl_setfl(&pipe, fcntl_getfl(&pipe)? - OFlags::NONBLOCK)?;
+    Ok(Some(pipe.into()))
 }
 
 impl OutputFile {
@@ -33,9 +100,20 @@ impl OutputFile {
         let permissions = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Ok(metadata) if !metadata.is_file() => {
-                let file = Pending::Special(fs::OpenOptions::new().write(true).open(path)?);
-                let path = path.to_owned();
-                return Ok(Self { path, file });
+                let opened = if metadata.file_type().is_fifo() {
+                    open_read_pipe(path)?
+                } else {
+                    Some(File::options().write(true).open(path)?)
+                };
+                let unread = || Unread {
+                    path: path.to_owned(),
+                    opened: Arc::default(),
+                };
+                return Ok(Self {
+                    path: path.to_owned(),
+                    file: opened.map_or_else(|| Pending::Unread(unread()), Pending::Special),
+                    synced: AtomicBool::new(true),
+                });
             }
             Ok(metadata) => Some(metadata.permissions()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -56,40 +134,77 @@ impl OutputFile {
         Ok(Self {
             path,
             file: Pending::Beside(file),
+            synced: AtomicBool::new(false),
         })
     }
 
     /// Takes the bytes.
-    pub fn writer(&self) -> io::Result<File> {
-        match &self.file {
-            Pending::Beside(file) => file.as_file().try_clone(),
-            Pending::Special(file) => file.try_clone(),
-        }
+    pub fn writer(&self) -> io::Result<OutputWriter> {
+        let file = match &self.file {
+            Pending::Beside(file) => Some(file.as_file().try_clone()?),
+            Pending::Special(file) => Some(file.try_clone()?),
+            Pending::Unread(_) => None,
+        };
+        let unread = match &self.file {
+            Pending::Unread(pipe) => Some((pipe.path.clone(), Arc::clone(&pipe.opened))),
+            _ => None,
+        };
+        Ok(OutputWriter { file, unread })
     }
 
     /// Where the file goes and where it is written meanwhile, as [`real_path`]. None for what is written as it is.
     pub fn places(&self) -> Vec<PathBuf> {
         match &self.file {
             Pending::Beside(file) => [self.path.as_path(), file.path()].map(real_path).into(),
-            Pending::Special(_) => Vec::new(),
+            Pending::Special(_) | Pending::Unread(_) => Vec::new(),
         }
     }
 
-    /// Puts the file in its place.
+    /// Removes what is in its place, where links lead to it. A device or a pipe stays, and so do links.
+    pub fn remove_old(&self) -> io::Result<()> {
+        match &self.file {
+            Pending::Beside(_) => match fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+            Pending::Special(_) | Pending::Unread(_) => Ok(()),
+        }
+    }
+
+    /// Has what was written reach the disk. Of much that takes its time, which the task has for other things; who gives
+    /// up waiting may drop the file.
+    pub async fn sync(&self) -> io::Result<()> {
+        if let Pending::Beside(file) = &self.file {
+            let file = file.as_file().try_clone()?;
+            let synced = tokio::task::spawn_blocking(move || file.sync_all());
+            synced.await.map_err(io::Error::other)??;
+            self.synced.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Puts the file in its place, synced.
     pub fn commit(self) -> io::Result<()> {
         if let Pending::Beside(file) = self.file {
-            file.as_file().sync_all()?;
+            if !self.synced.into_inner() {
+                file.as_file().sync_all()?;
+            }
             file.persist(&self.path).map_err(|e| e.error)?;
         }
         Ok(())
     }
 }
 
-/// A path whose directory is absolute and has no links in it; as it is where there is no such directory.
+/// Where what is written to a path goes: an absolute path without links in it, whether or not something is there. Of
+/// what isn't there only the directory counts, if that is.
 pub fn real_path(path: &Path) -> PathBuf {
-    match (parent(path).canonicalize(), path.file_name()) {
+    let path = follow(path).unwrap_or_else(|_| path.to_owned());
+    match (parent(&path).canonicalize(), path.file_name()) {
         (Ok(dir), Some(name)) => dir.join(name),
-        _ => path.to_owned(),
+        _ => path
+            .canonicalize()
+            .or_else(|_| std::path::absolute(&path))
+            .unwrap_or(path),
     }
 }
 
@@ -116,7 +231,6 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
-    use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -188,6 +302,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_without_a_reader_waits_for_one_when_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        let file = OutputFile::create(&path).unwrap();
+        let mut writer = file.writer().unwrap();
+        let reader = std::thread::spawn(move || fs::read_to_string(path).unwrap());
+        writer.write_all(b"text").unwrap();
+        drop(writer);
+        file.commit().unwrap();
+        assert_eq!(reader.join().unwrap(), "text");
+    }
+
+    #[test]
     fn an_error_does_not_name_the_temporary_file() {
         let dir = tempfile::tempdir().unwrap();
         let error = OutputFile::create(&dir.path().join("no/f")).unwrap_err();
@@ -205,5 +334,11 @@ mod tests {
         assert_eq!(whole, real.join("f"));
         assert_eq!(partial.parent(), Some(real.as_path()));
         assert!(partial.exists());
+        std::os::unix::fs::symlink("sub/f", dir.path().join("last")).unwrap();
+        assert_eq!(real_path(&dir.path().join("last")), real.join("f"));
+        assert_eq!(
+            real_path(&dir.path().join("sub/..")),
+            dir.path().canonicalize().unwrap()
+        );
     }
 }

@@ -58,6 +58,27 @@ pub(crate) fn without_numbers(text: &str) -> String {
     plain
 }
 
+/// A message without the users of web addresses, and of any that has a password: an address may have been given where none
+/// goes.
+fn without_logins(text: &str) -> String {
+    const MARK: &str = "://";
+    let mut parts = text.split(MARK);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let web = plain.ends_with("http") || plain.ends_with("https");
+        let end = part.find(|c: char| matches!(c, '/' | '`') || c.is_whitespace());
+        let (authority, rest) = part.split_at(end.unwrap_or(part.len()));
+        let shown = match authority.rsplit_once('@') {
+            Some((user, host)) if web || user.contains(':') => ["…@", host],
+            _ => [authority, ""],
+        };
+        plain.push_str(MARK);
+        plain.extend(shown);
+        plain.push_str(rest);
+    }
+    plain
+}
+
 impl Failure {
     pub(crate) fn new(kind: Kind, diagnostic: Diagnostic) -> Self {
         Self {
@@ -73,6 +94,7 @@ impl Failure {
 
     /// A flag or an argument is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
+        let message = without_logins(&message.into());
         Self::new(Kind::Usage, Diagnostic::error("usage", message))
     }
 
@@ -140,6 +162,15 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_their_users() {
+        let check = |text: &str, expect: &str| assert_eq!(without_logins(text), expect);
+        check("no file `https://me:pw@h/x`", "no file `https://…@h/x`");
+        check("`http://token@h`: `x@y`", "`http://…@h`: `x@y`");
+        check("tcp://me:pw@h and https://h/@x", "tcp://…@h and https://h/@x");
+        check("ssh://me@h, a@b:c", "ssh://me@h, a@b:c");
+    }
 
     #[test]
     fn numbers_of_errors_are_nobodys_business() {

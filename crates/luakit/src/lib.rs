@@ -28,7 +28,7 @@ use clap::{CommandFactory as _, Parser as _};
 pub fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return cli::report_usage(&error),
+        Err(error) => return cli::report_usage(error),
     };
     let printer = printer::Printer::new(cli.color);
     match commands::run(cli, &printer) {

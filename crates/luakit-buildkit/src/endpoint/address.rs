@@ -54,7 +54,7 @@ pub enum EndpointError {
     /// Not `SCHEME://…`.
     #[error("`{text}` is not an address: it must begin with one of {}", list(SCHEMES))]
     NoScheme {
-        /// As given.
+        /// As given, without a user.
         text: String,
     },
     /// A scheme that we don't speak.
@@ -204,7 +204,10 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn of(text: &'a str) -> Result<Self, EndpointError> {
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(EndpointError::NoScheme { text: text.to_owned() });
+            // Before the host there may be a password.
+            let shown = text.rsplit_once('@').map(|(_, host)| format!("…@{host}"));
+            let text = shown.unwrap_or_else(|| text.to_owned());
+            return Err(EndpointError::NoScheme { text });
         };
         let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = match before.find('/') {

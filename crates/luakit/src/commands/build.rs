@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use luakit_buildkit::source_policy::Policy;
-use luakit_buildkit::{Attachments, BuildRequest, ContentStore, DockerStore, Engine, Export, ExportKind, entitlements};
+use luakit_buildkit::{Attachments, BuildRequest, ContentStore, DockerStore, Engine, Export, entitlements};
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, Selection};
 use luakit_llb::definition::check_size;
@@ -180,7 +180,7 @@ fn build_on_engine(
             let results = results.open()?;
             request.written = results.places();
             let response = nodes::build(plans, request, registry, &settings, progress, printer).await?;
-            return results.write(&response, true, printer);
+            return results.write(&response, true, printer).await;
         }
         if let Some((part, job)) = plans.pop() {
             demands::warn_ignored(&part.engine, &request.exports, printer);
@@ -188,7 +188,7 @@ fn build_on_engine(
             let results = results.open()?;
             request.written = results.places();
             let response = build::plan(&part.engine, request, &job, loading, &settings, progress, printer).await?;
-            results.write(&response, by_digest, printer)?;
+            results.write(&response, by_digest, printer).await?;
         }
         Ok(())
     })?
@@ -368,8 +368,7 @@ fn selection(args: &Args) -> Selection<'_> {
 
 /// Whether the image goes into Docker's store, and that store knows it by its digest.
 fn is_known_by_digest(store: Option<DockerStore>, exports: &[Export]) -> bool {
-    let stored = |export: &Export| matches!(export.kind, ExportKind::Image);
-    store == Some(DockerStore::Containerd) && exports.iter().any(stored)
+    store == Some(DockerStore::Containerd) && exports.iter().any(exports::is_stored)
 }
 
 /// What only the evaluated script can tell of the options.

@@ -12,6 +12,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Kind, reason};
 use crate::flags::{local, output, platform};
 use crate::options::epoch;
+use crate::output_file::Begun;
 use crate::outputs::SolveArgs;
 use crate::printer::Printer;
 use crate::resolution::RegistryArgs;
@@ -94,12 +95,16 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
         demands::warn_unstored(&engine, &request.exports, printer).await?;
         let results = results.open()?;
         request.written = results.places();
-        request.written.extend(args.outputs.reference_place());
+        let reference = args.outputs.begin_reference()?;
+        request.written.extend(reference.iter().flat_map(Begun::places));
         let built = build::definition(&engine, request, definition, progress, printer).await;
-        let noted = args.outputs.write_reference(&id);
+        let noted = match reference {
+            Some(file) => file.put(id.into_bytes()).await,
+            None => Ok(()),
+        };
         let response = built?;
         noted?;
-        results.write(&response, false, printer)
+        results.write(&response, false, printer).await
     })?
 }
 

@@ -7,6 +7,7 @@ use luakit_buildkit::{Archive, BuildRequest, DockerStore, Engine, Export, Export
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::Platform;
 
+use super::exports::{is_on, is_pushed, is_stored};
 use crate::failure::{Failure, Kind};
 use crate::printer::Printer;
 
@@ -93,7 +94,7 @@ pub(crate) async fn warn_unstored(engine: &Engine, exports: &[Export], printer: 
     }
     let workers = engine.workers().await.map_err(Failure::no_answer)?;
     let stores = workers.first().is_none_or(Worker::keeps_images);
-    if !stores && exports.iter().any(|export| is_stored(export) && !is_on(export, "push")) {
+    if !stores && exports.iter().any(|export| is_stored(export) && !is_pushed(export)) {
         printer.warning(
             "unstored-image",
             "this engine has no store for images, so the image stays in its build cache, where nothing finds it by name: \
@@ -118,10 +119,7 @@ fn of(request: &BuildRequest, attests: bool, platforms: &[Platform]) -> Demands 
             .map(|export| exporter(&export.kind).to_owned())
             .collect(),
         cache_exports: request.cache_exports.iter().map(|cache| cache.kind.clone()).collect(),
-        push: request
-            .exports
-            .iter()
-            .any(|export| is_stored(export) && is_on(export, "push")),
+        push: request.exports.iter().any(is_pushed),
         annotations: request.exports.iter().any(is_annotated),
         source_date_epoch: request
             .exports
@@ -151,15 +149,6 @@ fn exporter(kind: &ExportKind) -> &'static str {
 /// Whether it is in the form of `docker save`, which has no index.
 fn is_docker_archive(export: &Export) -> bool {
     matches!(export.kind, ExportKind::Archive(Archive::Docker, _))
-}
-
-pub(super) fn is_stored(export: &Export) -> bool {
-    matches!(export.kind, ExportKind::Image)
-}
-
-/// Whether an attribute is there and true.
-pub(super) fn is_on(export: &Export, key: &str) -> bool {
-    export.attrs.get(key).is_some_and(|value| value == "true")
 }
 
 /// What is lacking, by the options that ask for it.

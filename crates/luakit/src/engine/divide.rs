@@ -2,24 +2,22 @@
 //!
 //! Files go into a directory for each platform, as one engine has them; tarballs are put one after the other; images
 //! are pushed by digest, and joined under their names later ([`joint_index`](super::joint_index)). What can't be
-//! joined is refused before any node hears of it.
+//! joined is refused before any node hears of it, and so is what can't be written.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
-use luakit_buildkit::{Archive, CancellationToken, Export, ExportKind, FileOutput, OutputFile};
+use luakit_buildkit::{Archive, CancellationToken, Export, ExportKind, FileOutput};
 use luakit_diagnostic::Diagnostic;
 use luakit_llb::{Platform, Reference};
 use tempfile::TempDir;
 
-use super::demands::{is_on, is_stored};
+use super::exports::{is_on, is_pushed, is_stored};
+use super::tarball;
 use crate::failure::{Failure, Kind};
+use crate::output_file::Begun;
 use crate::printer::Printer;
-
-/// The size of a tarball's records.
-const RECORD: u64 = 512;
 
 /// A build's outputs, divided.
 pub(super) struct Divided {
@@ -46,7 +44,16 @@ pub(super) struct JointImage {
 
 struct Tarball {
     parts: Vec<PathBuf>,
-    whole: FileOutput,
+    whole: Whole,
+}
+
+/// Where a tarball goes.
+enum Whole {
+    File(Begun),
+    Stream {
+        name: String,
+        writer: Box<dyn Write + Send>,
+    },
 }
 
 /// Refuses outputs that several nodes can't make together.
@@ -79,12 +86,7 @@ pub(super) fn check(exports: &[Export], nodes: &[String]) -> Result<(), Failure>
             _ => {}
         }
     }
-    if exports
-        .iter()
-        .filter(|export| is_stored(export) && is_on(export, "push"))
-        .count()
-        > 1
-    {
+    if exports.iter().filter(|export| is_pushed(export)).count() > 1 {
         return refuse(
             "there are two outputs that push an image".to_owned(),
             "give one output both names: `name=A,name=B` in quotes, or two `-t`",
@@ -102,7 +104,7 @@ pub(super) fn divide(exports: Vec<Export>, nodes: &[&[Platform]], printer: &Prin
         folder: None,
     };
     for mut export in exports {
-        if is_stored(&export) && is_on(&export, "push") {
+        if is_pushed(&export) {
             divided.image = Some(by_digest(&mut export)?);
         } else if is_stored(&export) {
             printer.warning(
@@ -129,6 +131,10 @@ pub(super) fn divide(exports: Vec<Export>, nodes: &[&[Platform]], printer: &Prin
             }
         }
         if let ExportKind::Archive(_, whole) = export.kind {
+            let whole = match whole {
+                FileOutput::Path(path) | FileOutput::Layout(path) => Whole::File(Begun::new(&path)?),
+                FileOutput::Stream { name, writer } => Whole::Stream { name, writer },
+            };
             divided.tarballs.push(Tarball { parts, whole });
         }
     }
@@ -191,75 +197,42 @@ impl Divided {
             .unwrap_or_default())
     }
 
-    /// Puts the nodes' tarballs together, until the token is used: then the next write fails.
-    pub(super) async fn join_tarballs(self, cancel: CancellationToken) -> Result<(), Failure> {
-        // Goes when nobody waits any more, though the thread may still wait for a pipe's reader.
-        let _folder = self.folder;
-        let tarballs = self.tarballs;
-        let joined =
-            tokio::task::spawn_blocking(move || tarballs.into_iter().try_for_each(|tarball| tarball.join(&cancel)));
-        joined.await.unwrap_or_else(|e| Err(Failure::internal(e.to_string())))
+    /// The files that nodes' parts are put into, and what these are until they are whole.
+    pub(super) fn places(&self) -> Vec<PathBuf> {
+        let files = self.tarballs.iter().filter_map(|tarball| match &tarball.whole {
+            Whole::File(file) => Some(file),
+            Whole::Stream { .. } => None,
+        });
+        files.flat_map(Begun::places).collect()
     }
-}
 
-impl Tarball {
-    fn join(self, cancel: &CancellationToken) -> Result<(), Failure> {
-        let Self { parts, whole } = self;
-        match whole {
-            FileOutput::Stream { name, writer } => {
-                join(&parts, &mut Until { cancel, writer }).map_err(|e| Failure::write(&name, &e))
-            }
-            FileOutput::Path(path) | FileOutput::Layout(path) => {
-                let outcome = OutputFile::create(&path).and_then(|file| {
-                    let writer = file.writer()?;
-                    join(&parts, &mut Until { cancel, writer })?;
-                    file.commit()
-                });
-                outcome.map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
+    /// Puts the nodes' tarballs together, until the token is used: then the next write fails. What comes of it is yet to
+    /// be put in its place. The files stay with the task, and go with it, though the thread may still wait for a pipe's
+    /// reader.
+    pub(super) async fn join_tarballs(&mut self, cancel: &CancellationToken) -> Result<Vec<Begun>, Failure> {
+        let mut joined = Vec::new();
+        for Tarball { parts, whole } in std::mem::take(&mut self.tarballs) {
+            let (file, name, mut writer): (_, _, Box<dyn Write + Send>) = match whole {
+                Whole::Stream { name, writer } => (None, name, writer),
+                Whole::File(file) => {
+                    let writer = Box::new(file.writer()?);
+                    (Some(file), String::new(), writer)
+                }
+            };
+            let cancel = cancel.clone();
+            let work = tokio::task::spawn_blocking(move || tarball::join(&parts, &mut *writer, &cancel));
+            let written = work.await.map_err(|e| Failure::internal(e.to_string()))?;
+            written.map_err(|e| match &file {
+                Some(file) => file.failed(&e),
+                None => Failure::write(&name, &e),
+            })?;
+            if let Some(file) = file {
+                file.sync().await?;
+                joined.push(file);
             }
         }
+        Ok(joined)
     }
-}
-
-/// Writes until the build is canceled.
-struct Until<'a, W> {
-    cancel: &'a CancellationToken,
-    writer: W,
-}
-
-impl<W: Write> Write for Until<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.cancel.is_cancelled() {
-            return Err(io::Error::other("the build was canceled"));
-        }
-        self.writer.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
-}
-
-/// Writes the entries of all parts, as they are, into one tarball.
-fn join(parts: &[PathBuf], out: &mut dyn Write) -> io::Result<()> {
-    for part in parts {
-        copy_entries(part, out)?;
-    }
-    // The end of a tarball.
-    io::copy(&mut io::repeat(0).take(2 * RECORD), out)?;
-    out.flush()
-}
-
-fn copy_entries(part: &Path, out: &mut dyn Write) -> io::Result<()> {
-    let mut archive = tar::Archive::new(io::BufReader::new(File::open(part)?));
-    // Raw: long names and extended headers are entries like others, and stay before what they belong to.
-    for entry in archive.entries()?.raw(true) {
-        let mut entry = entry?;
-        out.write_all(entry.header().as_bytes())?;
-        let size = io::copy(&mut entry, out)?;
-        io::copy(&mut io::repeat(0).take(size.next_multiple_of(RECORD) - size), out)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -330,6 +303,26 @@ mod tests {
         assert!(concerns("annotation.k", &arm));
     }
 
+    /// Neither is a build's input, wherever links lead.
+    #[test]
+    fn a_whole_tarball_is_begun_before_the_build() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(folder.join("sub")).unwrap();
+        std::os::unix::fs::symlink("sub/whole.tar", folder.join("link")).unwrap();
+        let platforms: [Platform; 1] = ["linux/arm64".parse().unwrap()];
+        let divided = |path: PathBuf| {
+            let tarball = export(ExportKind::Archive(Archive::Tar, FileOutput::Path(path)), &[]);
+            let printer = Printer::new(clap::ColorChoice::Never);
+            divide(vec![tarball], &[&platforms, &platforms], &printer)
+        };
+        let places = divided(folder.join("link")).unwrap().places();
+        assert_eq!(places.len(), 2);
+        assert!(places.contains(&folder.join("sub/whole.tar")), "{places:?}");
+        let failure = divided(folder.join("none/whole.tar")).err().unwrap();
+        assert_eq!(failure.exit_code(), std::process::ExitCode::from(2));
+    }
+
     #[tokio::test]
     async fn a_join_that_is_canceled_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
@@ -339,9 +332,9 @@ mod tests {
         std::fs::create_dir(&out).unwrap();
         let tarball = Tarball {
             parts: vec![part],
-            whole: FileOutput::Path(out.join("whole.tar")),
+            whole: Whole::File(Begun::new(&out.join("whole.tar")).unwrap()),
         };
-        let divided = Divided {
+        let mut divided = Divided {
             exports: Vec::new(),
             image: None,
             tarballs: vec![tarball],
@@ -349,39 +342,7 @@ mod tests {
         };
         let cancel = CancellationToken::new();
         cancel.cancel();
-        assert!(divided.join_tarballs(cancel).await.is_err());
+        assert!(divided.join_tarballs(&cancel).await.is_err());
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn tarballs_become_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let part = |name: &str, entry: &str| {
-            let path = folder.path().join(name);
-            let mut tarball = tar::Builder::new(File::create(&path).unwrap());
-            let mut header = tar::Header::new_gnu();
-            header.set_size(5);
-            header.set_mode(0o644);
-            tarball.append_data(&mut header, entry, &b"hello"[..]).unwrap();
-            tarball.finish().unwrap();
-            path
-        };
-        let long = format!("linux_arm64/{}", "x".repeat(200));
-        let parts = [part("a", "linux_amd64/f"), part("b", &long)];
-        let mut whole = Vec::new();
-        join(&parts, &mut whole).unwrap();
-        let mut archive = tar::Archive::new(whole.as_slice());
-        let names: Vec<String> = archive
-            .entries()
-            .unwrap()
-            .map(|entry| {
-                let mut entry = entry.unwrap();
-                let mut text = String::new();
-                entry.read_to_string(&mut text).unwrap();
-                assert_eq!(text, "hello");
-                entry.path().unwrap().display().to_string()
-            })
-            .collect();
-        assert_eq!(names, ["linux_amd64/f".to_owned(), long]);
     }
 }

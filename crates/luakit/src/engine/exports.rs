@@ -31,12 +31,6 @@ pub(crate) fn prepare(specs: &[Spec], tags: &[String], printer: &Printer) -> Res
     for spec in specs.iter_mut().filter(|spec| spec.kind.is_image()) {
         name(spec, tags, printer)?;
     }
-    for (at, spec) in specs.iter().enumerate() {
-        let same = |other: &Spec| other.dest.is_some() && other.dest == spec.dest && !spec.is_stdout();
-        if let (true, Some(dest)) = (specs.iter().take(at).any(same), &spec.dest) {
-            return Err(Failure::usage(format!("two outputs go to `{dest}`")));
-        }
-    }
     let to_stdout = specs.iter().filter(|spec| spec.is_stdout()).count();
     if to_stdout > 1 {
         return Err(Failure::usage("two outputs go to stdout"));
@@ -96,7 +90,7 @@ pub(crate) fn warn(specs: &[Spec], exports: &[Export], printer: &Printer) {
         let named = ["name", "dangling-name-prefix"]
             .iter()
             .any(|key| export.attrs.contains_key(*key));
-        matches!(export.kind, ExportKind::Image) && !named
+        is_stored(export) && !named
     };
     if exports.iter().any(unnamed) {
         printer.warning(
@@ -168,10 +162,7 @@ fn have_one_name(one: &Export, other: &Export) -> bool {
             .map(|names| names.split(',').map(str::to_owned).collect())
     };
     let both: [Option<BTreeSet<String>>; 2] = [names(one), names(other)];
-    let stored = [one, other]
-        .iter()
-        .all(|export| matches!(export.kind, ExportKind::Image));
-    stored && matches!(both, [Some(one), Some(other)] if one == other)
+    is_stored(one) && is_stored(other) && matches!(both, [Some(one), Some(other)] if one == other)
 }
 
 /// Whether it makes an image.
@@ -182,10 +173,19 @@ pub(crate) fn is_image(export: &Export) -> bool {
     )
 }
 
+/// Whether it is an image of the engine's store, where it may stay or be pushed from.
+pub(crate) fn is_stored(export: &Export) -> bool {
+    matches!(export.kind, ExportKind::Image)
+}
+
 /// Whether it is an image that goes to its registry.
 pub(crate) fn is_pushed(export: &Export) -> bool {
-    let pushes = export.attrs.get("push").is_some_and(|push| push == "true");
-    pushes && matches!(export.kind, ExportKind::Image)
+    is_stored(export) && is_on(export, "push")
+}
+
+/// Whether an attribute is there and true.
+pub(crate) fn is_on(export: &Export, key: &str) -> bool {
+    export.attrs.get(key).is_some_and(|value| value == "true")
 }
 
 /// Adds what the script says of the image: annotations, by the platform that they are for. None is any. What an output

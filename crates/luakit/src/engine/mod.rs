@@ -14,5 +14,6 @@ mod missing;
 mod node_events;
 pub(crate) mod nodes;
 pub(crate) mod report;
+mod tarball;
 
 pub(crate) use args::EngineArgs;

@@ -1,6 +1,6 @@
 //! A build on several nodes of a builder: each builds the platforms that it has, and the results become one.
 
-use luakit_buildkit::{BuildRequest, BuildResponse, ExportKind, FileOutput, real_path};
+use luakit_buildkit::{BuildRequest, BuildResponse};
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::resolve::Registry;
 use luakit_llb::Platform;
@@ -9,6 +9,7 @@ use super::build::{self, Job, NodeJob};
 use super::connect::Part;
 use super::{divide, joint_index};
 use crate::failure::Failure;
+use crate::output_file::Begun;
 use crate::printer::Printer;
 use crate::progress::Setup;
 
@@ -42,14 +43,8 @@ pub(crate) async fn build(
 ) -> Result<BuildResponse, Failure> {
     let platforms: Vec<&[Platform]> = parts.iter().map(|(part, _)| part.platforms.as_slice()).collect();
     let exports = std::mem::take(&mut request.exports);
-    // Nodes write parts elsewhere, and the whole comes of these when they are done.
-    request
-        .written
-        .extend(exports.iter().filter_map(|export| match &export.kind {
-            ExportKind::Archive(_, FileOutput::Path(path)) => Some(real_path(path)),
-            _ => None,
-        }));
     let mut divided = divide::divide(exports, &platforms, printer)?;
+    request.written.extend(divided.places());
     // So that one platform's result has the form that several have: a directory, or an entry of an index.
     request.multi_platform = true;
     let jobs = parts.into_iter().zip(std::mem::take(&mut divided.exports));
@@ -66,6 +61,8 @@ pub(crate) async fn build(
     let cancel = request.cancel;
     let canceled = cancel.clone();
     let finish = async |answers: Vec<BuildResponse>| {
+        // What is pushed is seen at once; before, all else must have gone well.
+        let files = divided.join_tarballs(&canceled).await?;
         let response = match &divided.image {
             Some(image) => {
                 let insecure = image.names.iter().filter(|_| image.insecure);
@@ -74,7 +71,7 @@ pub(crate) async fn build(
             }
             None => answers.into_iter().next().unwrap_or_default(),
         };
-        divided.join_tarballs(canceled).await?;
+        files.into_iter().try_for_each(Begun::commit)?;
         Ok(response)
     };
     build::on_nodes(jobs, cancel, settings, finish, progress, printer).await

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use luakit_frontend::context_value::ContextValue;
+use luakit_frontend::context_value::{ContextValue, ContextValueError};
 use luakit_script::NamedContexts;
 
 /// One `--build-context`.
@@ -25,7 +25,7 @@ pub(crate) enum ClientContext {
     Target(String),
 }
 
-/// Reads one context.
+/// Reads one context. A URL may hold a password, so errors don't repeat any.
 pub(crate) fn parse(text: &str) -> Result<ContextSpec, String> {
     let Some((name, value)) = text.split_once('=').filter(|(_, value)| !value.is_empty()) else {
         return Err("it must be NAME=VALUE".to_owned());
@@ -33,7 +33,13 @@ pub(crate) fn parse(text: &str) -> Result<ContextSpec, String> {
     if name == luakit_llb::marshal::CONTEXT {
         return Err("the build context itself is named by `--context DIR`".to_owned());
     }
-    let name = NamedContexts::normalise(name).map_err(|e| format!("invalid name `{name}`: {e}"))?;
+    let name = NamedContexts::normalise(name).map_err(|e| {
+        if name.contains("://") {
+            "it must be NAME=VALUE".to_owned()
+        } else {
+            format!("invalid name `{name}`: {e}")
+        }
+    })?;
     Ok(ContextSpec {
         name,
         value: parse_value(value)?,
@@ -41,7 +47,13 @@ pub(crate) fn parse(text: &str) -> Result<ContextSpec, String> {
 }
 
 fn parse_value(value: &str) -> Result<ClientContext, String> {
-    if let Some(other) = ContextValue::parse(value).map_err(|error| error.to_string())? {
+    let parsed = ContextValue::parse(value).map_err(|error| match error {
+        ContextValueError::Image(_) | ContextValueError::Digest(_) if has_user(value) => {
+            "after `@` comes a digest, `sha256:` and 64 lower-case hex digits".to_owned()
+        }
+        error => error.to_string(),
+    });
+    if let Some(other) = parsed? {
         return Ok(ClientContext::Other(other));
     }
     if let Some(target) = value.strip_prefix("target:") {
@@ -59,6 +71,11 @@ fn parse_value(value: &str) -> Result<ClientContext, String> {
         ));
     }
     Ok(ClientContext::Dir(value.into()))
+}
+
+/// Whether what stands before an `@` may be a user with a password: what follows is no digest.
+fn has_user(value: &str) -> bool {
+    value.split('@').skip(1).any(|after| !after.starts_with("sha256:"))
 }
 
 #[cfg(test)]

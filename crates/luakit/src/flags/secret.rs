@@ -42,7 +42,8 @@ fn parse_with(text: &str, is_set: impl Fn(&str) -> bool) -> Result<SecretSpec, S
     let (mut id, mut src, mut env, mut kind) = (None, None, None, None);
     for field in csv::fields(text)? {
         let Some((key, value)) = field.split_once('=') else {
-            return Err(format!("`{field}` must be KEY=VALUE, as in `id=token,src=token.txt`"));
+            // Somebody may have given the secret itself.
+            return Err("a field of it is not KEY=VALUE, as in `id=token,src=token.txt`".to_owned());
         };
         let key = key.to_ascii_lowercase();
         let place = match key.as_str() {
@@ -51,8 +52,10 @@ fn parse_with(text: &str, is_set: impl Fn(&str) -> bool) -> Result<SecretSpec, S
             "env" => &mut env,
             "type" => &mut kind,
             _ => {
-                let near = nearest(&key, KEYS).map(|near| format!("; did you mean `{near}`?"));
-                return Err(format!("unknown key `{key}`{}", near.unwrap_or_default()));
+                return Err(match nearest(&key, KEYS) {
+                    Some(near) => format!("unknown key `{key}`; did you mean `{near}`?"),
+                    None => "it has a key that is none of `id`, `src`, `env` and `type`".to_owned(),
+                });
             }
         };
         if place.replace(value.to_owned()).is_some() {
@@ -73,7 +76,7 @@ fn parse_with(text: &str, is_set: impl Fn(&str) -> bool) -> Result<SecretSpec, S
         (Some("env"), None, None) => SecretSource::Env(id.clone()),
         (None, None, None) if is_set(&id) => SecretSource::Env(id.clone()),
         (Some("file") | None, None, None) => SecretSource::File(id.clone().into()),
-        (Some(kind), _, _) => return Err(format!("unknown type `{kind}`: it must be `file` or `env`")),
+        (Some(_), _, _) => return Err("`type` must be `file` or `env`".to_owned()),
     };
     Ok(SecretSpec { id, source })
 }
@@ -137,6 +140,7 @@ mod tests {
             "id=a,type=file,env=c",
             "id=a,type=vault",
             "id=a,scr=b",
+            "id=a,value=b",
             "id=a,b",
             "id=a,id=b",
         ];
@@ -146,9 +150,10 @@ mod tests {
         it has no name: `id=NAME`
         it has both `src` and `env`: give one
         `type=file` has no `env`: give `src`
-        unknown type `vault`: it must be `file` or `env`
+        `type` must be `file` or `env`
         unknown key `scr`; did you mean `src`?
-        `b` must be KEY=VALUE, as in `id=token,src=token.txt`
+        it has a key that is none of `id`, `src`, `env` and `type`
+        a field of it is not KEY=VALUE, as in `id=token,src=token.txt`
         `id` is there twice
         ");
     }

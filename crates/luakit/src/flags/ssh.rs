@@ -19,7 +19,7 @@ pub(crate) struct SshSpec {
     pub(crate) raw: bool,
 }
 
-/// Reads one `--ssh`.
+/// Reads one `--ssh`. Somebody may have given the key itself, so errors don't repeat it.
 pub(crate) fn parse(text: &str) -> Result<SshSpec, String> {
     let (id, mut paths) = match text.split_once('=') {
         Some((id, paths)) => (id, paths.split(',').collect()),
@@ -27,19 +27,17 @@ pub(crate) fn parse(text: &str) -> Result<SshSpec, String> {
     };
     let mut raw = false;
     if let Some(word) = paths.last().and_then(|last| last.strip_prefix("raw=")) {
-        raw = parse_bool(word).ok_or_else(|| format!("`raw={word}` must be `true` or `false`"))?;
+        raw = parse_bool(word).ok_or("`raw` must be `true` or `false`")?;
         paths.pop();
     }
     if id.is_empty() {
         return Err("it has no name: `default`, or ID=KEY".to_owned());
     }
     if id.contains(['/', ',']) {
-        return Err(format!(
-            "`{id}` is no name: for a key of the usual agent's, `default={id}`"
-        ));
+        return Err("a path is no name: for a key of the usual agent's, `default=KEY`".to_owned());
     }
     if paths.iter().any(|path| path.is_empty()) {
-        return Err(format!("`{text}` names no file after `=` or `,`"));
+        return Err("it names no file after `=` or `,`".to_owned());
     }
     Ok(SshSpec {
         id: id.to_owned(),
@@ -98,12 +96,12 @@ mod tests {
         default=/run/agent.sock -> default ["/run/agent.sock"]
         deploy=a,b -> deploy ["a", "b"]
         socket=/run/any.sock,raw=true -> socket ["/run/any.sock"] raw
-        socket=/run/any.sock,raw=perhaps -> `raw=perhaps` must be `true` or `false`
+        socket=/run/any.sock,raw=perhaps -> `raw` must be `true` or `false`
          -> it has no name: `default`, or ID=KEY
         =a -> it has no name: `default`, or ID=KEY
-        deploy= -> `deploy=` names no file after `=` or `,`
-        deploy=a,,b -> `deploy=a,,b` names no file after `=` or `,`
-        ~/.ssh/id_ed25519 -> `~/.ssh/id_ed25519` is no name: for a key of the usual agent's, `default=~/.ssh/id_ed25519`
+        deploy= -> it names no file after `=` or `,`
+        deploy=a,,b -> it names no file after `=` or `,`
+        ~/.ssh/id_ed25519 -> a path is no name: for a key of the usual agent's, `default=KEY`
         "#);
     }
 

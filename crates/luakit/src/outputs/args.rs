@@ -7,7 +7,7 @@ use clap::ArgAction;
 use luakit_buildkit::{CacheEntry, Export};
 
 use super::caches::{self, CacheEntries};
-use super::{Results, attests};
+use super::{Results, attests, places};
 use crate::engine::exports;
 use crate::environment::Environment;
 use crate::failure::Failure;
@@ -153,11 +153,9 @@ impl OutputArgs {
 
     /// The files that are written at the end.
     pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
-        Results::new(
-            self.metadata_file.as_deref(),
-            self.iidfile.as_deref(),
-            self.quiet,
-            specs,
-        )
+        let (metadata, id) = (self.metadata_file.as_deref(), self.iidfile.as_deref());
+        let results = Results::new(metadata, id, self.quiet, specs)?;
+        places::check(specs, &[("--metadata-file", metadata), ("--iidfile", id)], self.quiet)?;
+        Ok(results)
     }
 }

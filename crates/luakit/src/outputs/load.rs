@@ -109,8 +109,11 @@ impl Loading {
                 Ok(built)
             }
             loaded = &mut work => {
-                // Docker may answer before the engine has said that all is done; or refuse what it gets, and the
-                // build then fails for want of a reader.
+                // Docker may answer before the engine has said that all is done; or refuse what it gets, and then there is
+                // nothing to build for.
+                if loaded.is_err() {
+                    cancel.cancel();
+                }
                 let built = build.await;
                 loaded?;
                 built.map_err(Unloaded::Build)

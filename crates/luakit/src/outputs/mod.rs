@@ -10,6 +10,7 @@ mod attests;
 mod caches;
 mod import;
 mod load;
+mod places;
 mod results;
 mod solve_args;
 

@@ -4,14 +4,14 @@
 //! Files are opened when the build is about to begin, so that one that can't be written starts none, and not before:
 //! from then on signals are heeded, and what is half made is removed. They appear when the build has succeeded.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use luakit_buildkit::{BuildResponse, Export, OutputFile};
+use luakit_buildkit::{BuildResponse, Export};
 
 use crate::engine::exports;
 use crate::failure::Failure;
 use crate::flags::output::{Kind, Spec};
+use crate::output_file::Begun;
 use crate::printer::Printer;
 
 /// What is to be written at a build's end.
@@ -25,8 +25,8 @@ pub(crate) struct Results {
 /// The same, with its files open.
 #[derive(Debug)]
 pub(crate) struct OpenResults {
-    metadata: Option<(PathBuf, OutputFile)>,
-    id: Option<(PathBuf, OutputFile)>,
+    metadata: Option<Begun>,
+    id: Option<Begun>,
     quiet: bool,
 }
 
@@ -50,9 +50,6 @@ impl Results {
             return Err(Failure::usage(
                 "`--quiet` prints the image's id, and an output goes to stdout too",
             ));
-        }
-        if id.is_some() && id == metadata {
-            return Err(Failure::usage("`--iidfile` and `--metadata-file` name the same file"));
         }
         Ok(Self {
             metadata: metadata.map(Path::to_owned),
@@ -83,11 +80,11 @@ impl Results {
     /// Opens the files, and removes the id of an earlier build, which a script would take for this one's if it fails.
     pub(crate) fn open(&self) -> Result<OpenResults, Failure> {
         let opened = OpenResults {
-            metadata: self.metadata.as_deref().map(open).transpose()?,
-            id: self.id.as_deref().map(open).transpose()?,
+            metadata: self.metadata.as_deref().map(Begun::new).transpose()?,
+            id: self.id.as_deref().map(Begun::new).transpose()?,
             quiet: self.quiet,
         };
-        self.id.as_deref().map(forget).transpose()?;
+        opened.id.as_ref().map(Begun::remove_old).transpose()?;
         Ok(opened)
     }
 }
@@ -96,18 +93,23 @@ impl OpenResults {
     /// The files, and what they are until they are whole.
     pub(crate) fn places(&self) -> Vec<PathBuf> {
         let files = self.metadata.iter().chain(&self.id);
-        files.flat_map(|(_, file)| file.places()).collect()
+        files.flat_map(Begun::places).collect()
     }
 
     /// Writes what `response` says; of the image's ids, that of a store that goes by the digests of manifests, or of
     /// configs.
-    pub(crate) fn write(self, response: &BuildResponse, by_digest: bool, printer: &Printer) -> Result<(), Failure> {
+    pub(crate) async fn write(
+        self,
+        response: &BuildResponse,
+        by_digest: bool,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
         let id = response.image_id(by_digest);
         if let Some(file) = self.id {
-            put(file, id.unwrap_or_default().as_bytes())?;
+            file.put(id.unwrap_or_default().into()).await?;
         }
         if let Some(file) = self.metadata {
-            put(file, response.metadata().as_bytes())?;
+            file.put(response.metadata().into()).await?;
         }
         match id {
             Some(id) if self.quiet => printer.data(format!("{id}\n").as_bytes()),
@@ -116,24 +118,28 @@ impl OpenResults {
     }
 }
 
-fn forget(path: &Path) -> Result<(), Failure> {
-    let regular = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-    match std::fs::remove_file(path) {
-        Err(error) if regular => Err(Failure::write(&format!("`{}`", path.display()), &error)),
-        _ => Ok(()),
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// `/dev/null` as the file of an id is nothing to remove, and a link stays where it leads.
+    #[test]
+    fn an_id_of_before_goes_and_links_and_devices_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir(at("real")).unwrap();
+        std::fs::write(at("real/id"), "old").unwrap();
+        symlink("real/id", at("id")).unwrap();
+        symlink("/dev/null", at("null")).unwrap();
+        symlink("none", at("nowhere")).unwrap();
+        for name in ["id", "null", "nowhere"] {
+            let results = Results::new(None, Some(&at(name)), false, &[]).unwrap();
+            drop(results.open().unwrap());
+            assert!(std::fs::symlink_metadata(at(name)).unwrap().is_symlink(), "{name}");
+        }
+        assert!(!at("real/id").exists());
+        assert!(Path::new("/dev/null").exists());
     }
-}
-
-fn open(path: &Path) -> Result<(PathBuf, OutputFile), Failure> {
-    let file = OutputFile::create(path);
-    let file = file.map_err(|e| Failure::unwritable(path, &e))?;
-    Ok((path.to_owned(), file))
-}
-
-fn put((path, file): (PathBuf, OutputFile), bytes: &[u8]) -> Result<(), Failure> {
-    let put = || {
-        file.writer()?.write_all(bytes)?;
-        file.commit()
-    };
-    put().map_err(|e| Failure::write(&format!("`{}`", path.display()), &e))
 }

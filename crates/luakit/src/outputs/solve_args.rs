@@ -5,16 +5,16 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use luakit_buildkit::{CacheEntry, real_path};
+use luakit_buildkit::CacheEntry;
 
-use super::Results;
 use super::caches::{self, CacheEntries};
+use super::{Results, places};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::flags::attestation;
 use crate::flags::cache::{self, Way};
 use crate::flags::output::Spec;
-use crate::output_file;
+use crate::output_file::Begun;
 use crate::printer::Printer;
 
 /// The time that images get, which the engine itself reads.
@@ -126,17 +126,9 @@ impl SolveArgs {
         }
     }
 
-    /// Writes the id of a build that has ended, well or not.
-    pub(crate) fn write_reference(&self, id: &str) -> Result<(), Failure> {
-        match &self.ref_file {
-            Some(file) => output_file::write(file, id.as_bytes()),
-            None => Ok(()),
-        }
-    }
-
-    /// The file of [`SolveArgs::write_reference`], which is none of the build's input.
-    pub(crate) fn reference_place(&self) -> Option<PathBuf> {
-        self.ref_file.as_deref().map(real_path)
+    /// The file for the id of a build that has ended, well or not.
+    pub(crate) fn begin_reference(&self) -> Result<Option<Begun>, Failure> {
+        self.ref_file.as_deref().map(Begun::new).transpose()
     }
 
     /// The time that is given for the result: of several, the last.
@@ -170,7 +162,10 @@ impl SolveArgs {
 
     /// The file that is written at the end.
     pub(crate) fn results(&self, specs: &[Spec]) -> Result<Results, Failure> {
-        Results::new(self.metadata_file.as_deref(), None, false, specs)
+        let metadata = self.metadata_file.as_deref();
+        let flags = [("--metadata-file", metadata), ("--ref-file", self.ref_file.as_deref())];
+        places::check(specs, &flags, false)?;
+        Results::new(metadata, None, false, specs)
     }
 }
 

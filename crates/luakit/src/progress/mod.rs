@@ -26,7 +26,7 @@ pub(crate) use args::ProgressArgs;
 pub(crate) use clean::output as clean_output;
 use palette::Palette;
 pub(crate) use places::Places;
-pub(crate) use show::show;
+pub(crate) use show::{show, unless_interrupted};
 pub(crate) use signals::Signal;
 use tty::Tty;
 

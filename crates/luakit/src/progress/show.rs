@@ -62,6 +62,15 @@ pub(crate) async fn show<T, E>(
     }
 }
 
+/// Does what belongs to a build and isn't shown. A signal ends it at once.
+pub(crate) async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut signals = Signals::listen();
+    tokio::select! {
+        outcome = work => outcome,
+        signal = signals.next() => Err(Failure::interrupted(signal)),
+    }
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::process::{Command, ExitCode};

@@ -20,12 +20,12 @@ bk.export(base:run("echo begun; sleep 1000", { ignore_cache = true }))
 "#;
 
 /// Starts a command whose output is collected.
-fn start(command: &mut Command) -> Child {
+pub(crate) fn start(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// What came of a command, within a time.
-fn ended_within(mut child: Child, limit: Duration) -> Output {
+pub(crate) fn ended_within(mut child: Child, limit: Duration) -> Output {
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if start.elapsed() > limit {
@@ -50,7 +50,7 @@ fn hear(child: &mut Child, text: &str) -> String {
     heard
 }
 
-fn interrupt(child: &Child) {
+pub(crate) fn interrupt(child: &Child) {
     signal(child, "-INT");
 }
 
@@ -63,7 +63,7 @@ fn signal(child: &Child, signal: &str) {
 }
 
 /// The names in a folder.
-fn names(folder: &Path) -> Vec<String> {
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
@@ -234,9 +234,23 @@ fn ctrl_c_during_an_export_to_a_file() {
     fs::write(out.join("image.tar"), "from before").unwrap();
     let spec = format!("type=oci,dest={}", out.join("image.tar").display());
     let mut command = bench.luakit(&project);
-    command.args(["build", "--progress=plain", "-o", &spec]);
+    command.args(["build", "--progress=quiet", "-o", &spec]);
     let mut child = start(&mut command);
-    hear(&mut child, "exporting layers");
+    // Until what is written beside it grows.
+    let half_written = || {
+        let files = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap());
+        let mut begun = files.filter(|file| file.file_name() != "image.tar");
+        begun.any(|file| file.metadata().is_ok_and(|file| file.len() > 0))
+    };
+    let begun = Instant::now();
+    while !half_written() {
+        let ended = child.try_wait().unwrap();
+        assert!(
+            ended.is_none() && begun.elapsed() < Duration::from_secs(120),
+            "never saw it"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
     interrupt(&child);
     let output = ended_within(child, Duration::from_secs(30));
     assert_eq!(output.status.code(), Some(130), "{}", stderr_of(&output));
@@ -296,8 +310,17 @@ fn ctrl_c_during_an_export_to_a_directory() {
     }
 }
 
-/// A Docker that takes an image, and never says that it has it.
-fn docker_that_never_ends(socket: &Path) {
+/// What a Docker does with an image.
+#[derive(Clone, Copy)]
+enum Docker {
+    /// Takes it, and never says that it has it.
+    NeverEnds,
+    /// Refuses it before anything has come.
+    Refuses,
+}
+
+/// Listens as a Docker does.
+fn listen_as_docker(socket: &Path, docker: Docker) {
     let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         for client in listener.incoming() {
@@ -311,9 +334,18 @@ fn docker_that_never_ends(socket: &Path) {
                 if head.starts_with(b"GET /info ") {
                     let info = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
                     drop(client.write_all(info.as_bytes()));
-                } else {
-                    drop(std::io::copy(&mut client, &mut std::io::sink()));
+                    return;
                 }
+                if matches!(docker, Docker::Refuses) {
+                    let told = r#"{"message":"no room for images"}"#;
+                    let length = told.len();
+                    let answer = format!(
+                        "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n\
+                         Content-Length: {length}\r\nConnection: close\r\n\r\n{told}"
+                    );
+                    drop(client.write_all(answer.as_bytes()));
+                }
+                drop(std::io::copy(&mut client, &mut std::io::sink()));
             });
         }
     });
@@ -325,7 +357,7 @@ fn ctrl_c_while_docker_loads_an_image() {
     let bench = Workbench::new();
     let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
     let docker = bench.path("docker.sock");
-    docker_that_never_ends(&docker);
+    listen_as_docker(&docker, Docker::NeverEnds);
     let project = bench.project(&[("build.lua", r#"bk.export(bk.image("alpine:3.19"))"#)]);
     let mut command = bench.luakit(&project);
     command.env("DOCKER_HOST", format!("unix://{}", docker.display()));
@@ -370,4 +402,26 @@ fn a_context_file_that_grows_while_it_is_sent() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr_of(&output));
     insta::assert_snapshot!(stderr_of(&output), @"error[build]: can't send the local directory `context`: `growing` changed while it was being sent");
     assert_eq!(names(&out), [""; 0]);
+}
+
+/// Nothing is built for a Docker that has refused the image.
+#[test]
+fn a_docker_that_refuses_an_image_ends_its_build() {
+    let bench = Workbench::new();
+    let relay = Relay::listen(&bench.path("buildkitd.sock"), bench.engine.docker_socket()).unwrap();
+    let docker = bench.path("docker.sock");
+    listen_as_docker(&docker, Docker::Refuses);
+    let project = bench.project(&[("build.lua", ENDLESS)]);
+    let mut command = bench.luakit(&project);
+    command.env("DOCKER_HOST", format!("unix://{}", docker.display()));
+    command.args(["build", "--progress=plain", "--addr", &relay.address()]);
+    command.args(["-t", "never-loaded:1", "--load"]);
+    let output = ended_within(start(&mut command), Duration::from_secs(30));
+    let said = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("error")).collect();
+    assert!(
+        errors.len() == 1 && errors[0].starts_with("error[load]: ") && errors[0].contains("no room for images"),
+        "{said}"
+    );
 }

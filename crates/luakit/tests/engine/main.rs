@@ -37,6 +37,7 @@ mod options;
 mod options_contexts;
 mod options_secrets;
 mod outputs;
+mod pipes;
 mod prelude;
 mod progress;
 mod published;

@@ -183,3 +183,18 @@ bk.export(bk.image("alpine:3.19", { platform = "linux/amd64" }):run(step .. " # 
     assert!(said.contains("failed with exit code 3"), "{said}");
     assert!(began.elapsed().as_secs() < 50, "the other node was canceled");
 }
+
+/// Nothing is built or pushed for a tarball that can't be written.
+#[test]
+fn a_tarball_that_cant_be_written_is_told_before_the_build() {
+    let nodes = Nodes::new();
+    let name = format!("{}/test-nodes-never-pushed:1", nodes.bench.engine.registry());
+    let tar = format!("type=tar,dest={}", nodes.bench.path("none/out.tar").display());
+    let image = format!("type=image,name={name},push=true");
+    let output = nodes.build(SCRIPT, &["-o", &tar, "-o", &image]);
+    let said = stderr_of(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("none/out.tar`: no such file or directory"), "{said}");
+    let pushed = nodes.bench.engine.manifest("test-nodes-never-pushed", "1").unwrap();
+    assert_eq!(pushed.status, 404);
+}

@@ -1,6 +1,6 @@
 //! The command line: help, wrong usage, and where output goes.
 
-use crate::project::Project;
+use crate::project::{Project, Run};
 
 const SCRIPT: &str = r#"bk.export(bk.image("alpine:3.19"):run("true"))"#;
 
@@ -137,6 +137,129 @@ fn wrong_usage_is_exit_code_2_and_says_what_to_do() {
         shown.push_str(&format!("$ luakit {}\n{}\n", args.join(" "), run.stderr().trim_end()));
     }
     insta::assert_snapshot!("usage", shown);
+}
+
+/// Runs the binary where no engine is.
+fn without_engine(project: &Project, args: &[&str]) -> Run {
+    let mut command = project.command();
+    command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+    Run::of(command.args(args).output().unwrap())
+}
+
+/// What is wrong with a value is told without it: it may hold a password, or be one.
+#[test]
+fn no_error_repeats_a_secret() {
+    let cases: &[&[&str]] = &[
+        &["build", "--build-context", "src=https://me:hunter2@example.com/x"],
+        &["build", "--build-context", "src=https://me:hunter2@example.com/x.git"],
+        &["build", "--build-context", "https://me:hunter2@example.com/x"],
+        &["build", "--build-context", "https://me:hunter2@example.com/x?tag=v1"],
+        &[
+            "build",
+            "--build-context",
+            "src=docker-image://me:hunter2@example.com/x",
+        ],
+        &["build", "--build-context", "src=docker-image://hunter2@example.com/x"],
+        &["build", "--build-context", "src=oci-layout://dir@hunter2"],
+        &["build", "--secret", "id=x,value=hunter2"],
+        &["build", "--secret", "id=x,hunter2"],
+        &["build", "--secret", "hunter2"],
+        &["build", "--secret", "id=x,type=hunter2"],
+        &["build", "--secret", "hunter2=x"],
+        &["lock", "--secret", "id=x,hunter2"],
+        &["solve", "--secret", "hunter2"],
+        &["solve", "--ssh", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2/\n"],
+        &["build", "--ssh", "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2/\n"],
+        &["solve", "--ssh", "default=hunter2,,"],
+        &["solve", "--ssh", "default=x,raw=hunter2"],
+        &["solve", "--oci-layout", "https://me:hunter2@example.com/x"],
+        &["solve", "--local", "https://me:hunter2@example.com/x"],
+        &["build", "--arg", "=hunter2"],
+        &["build", "--build-arg", "=hunter2"],
+        &["build", "-t", "app", "--label", "=hunter2"],
+        &["build", "-t", "app", "--annotation", "a b=hunter2"],
+        &["solve", "--opt", "build-arg:TOKEN=hunter2"],
+        &["solve", "--opt", "build-arg:SOURCE_DATE_EPOCH=hunter2"],
+        &["build", "-t", "app", "--cache-to", "type=gha,token=x,hunter2"],
+        &[
+            "build",
+            "-t",
+            "app",
+            "--cache-to",
+            "type=s3,secret_access_key=x,hunter2=y",
+        ],
+        &["solve", "--export-cache", "type=azblob,secret_acces_key=hunter2"],
+        &["build", "-t", "app", "--addr", "tcp://me:hunter2@example.com"],
+        &["build", "-t", "app", "--addr", "https://me:hunter2@example.com"],
+        &["build", "-t", "app", "--addr", "me:hunter2@example.com"],
+        &["build", ".", "https://me:hunter2@example.com/x.git"],
+        &["build", "https://me:hunter2@example.com/x.git"],
+        &[
+            "build",
+            "-t",
+            "app",
+            "--context",
+            "https://me:hunter2@example.com/x.git",
+        ],
+    ];
+    for args in cases {
+        let run = without_engine(&Project::new(&[("build.lua", SCRIPT)]), args);
+        assert_eq!(run.code(), 2, "{args:?}\n{}", run.stderr());
+        assert!(!run.stderr().contains("hunter2"), "{args:?}\n{}", run.stderr());
+    }
+}
+
+/// The second would replace the first, or both would be mixed.
+#[test]
+fn two_results_in_one_file_are_told_before_the_build() {
+    let cases: &[&[&str]] = &[
+        &["-o", "type=tar,dest=x", "-o", "type=oci,dest=./x"],
+        &["-o", "type=tar,dest=x", "-o", "type=oci,dest=link"],
+        &["-o", "type=tar,dest=dir/x", "-o", "type=local,dest=dir/../dir/x"],
+        &["-o", "type=local,dest=new/x", "-o", "type=local,dest=new/./x/"],
+        &["-o", "type=oci,dest=x", "--metadata-file", "./x"],
+        &["-o", "type=oci,dest=x", "--iidfile", "link"],
+        &["-t", "app", "--metadata-file", "x", "--iidfile", "dir/../x"],
+        &["-o", "type=oci,dest=-", "--metadata-file", "/dev/stdout"],
+        &["-t", "app", "-q", "--iidfile", "/dev/stdout"],
+    ];
+    let project = Project::new(&[("build.lua", SCRIPT), ("dir/there", "")]);
+    std::os::unix::fs::symlink("x", project.path().join("link")).unwrap();
+    let mut shown = String::new();
+    for args in cases {
+        let run = without_engine(&project, &[&["build"], *args].concat());
+        assert_eq!(run.code(), 2, "{args:?}\n{}", run.stderr());
+        shown.push_str(&run.stderr());
+    }
+    let run = without_engine(
+        &project,
+        &["solve", "-t", "app", "--ref-file", "x", "--metadata-file", "./x"],
+    );
+    shown.push_str(&run.stderr());
+    insta::assert_snapshot!(shown, @"
+    error[usage]: two outputs go to `./x`
+    error[usage]: two outputs go to `link`
+    error[usage]: two outputs go to `dir/../dir/x`
+    error[usage]: two outputs go to `new/./x/`
+    error[usage]: `--metadata-file` and an output both go to `x`
+    error[usage]: `--iidfile` and an output both go to `x`
+    error[usage]: `--metadata-file` and `--iidfile` write to the same file
+    error[usage]: `--metadata-file` and an output both go to `-`
+    error[usage]: `--iidfile` and `--quiet` write to the same file
+    error[usage]: `--metadata-file` and `--ref-file` write to the same file
+    ");
+    // What goes nowhere may go there together: what fails then is that there is no engine.
+    let nowhere = [
+        "build",
+        "-t",
+        "app",
+        "--metadata-file",
+        "/dev/null",
+        "--iidfile",
+        "/dev/null",
+    ];
+    let run = without_engine(&project, &[&nowhere[..], &["-o", "type=oci,dest=/dev/null"]].concat());
+    assert_eq!(run.code(), 4, "{}", run.stderr());
 }
 
 /// The engine would say neither in which file nor in which line.
