@@ -60,7 +60,8 @@ impl Begun {
         unless_interrupted(async { put.await.unwrap_or_else(|e| Err(Failure::internal(e.to_string()))) }).await
     }
 
-    fn put_here(self, bytes: &[u8]) -> Result<(), Failure> {
+    /// The same in this thread, where nobody waits for a signal.
+    pub(crate) fn put_here(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut writer = self.writer()?;
         writer.write_all(bytes).map_err(|e| self.failed(&e))?;
         self.commit()

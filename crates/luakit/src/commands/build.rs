@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::flags::attestation::Kind;
 use crate::flags::{local, output};
 use crate::options::{BuildOptions, arguments, consent, epoch};
-use crate::output_file;
+use crate::output_file::Begun;
 use crate::outputs::{self, CacheEntries, Loading, OutputArgs, Wanted};
 use crate::printer::Printer;
 use crate::resolution::ResolutionArgs;
@@ -413,6 +413,19 @@ async fn machine(engine: &Engine) -> Result<Platform, Failure> {
     engine.platform().await.map_err(Failure::no_answer)
 }
 
+/// Begins the file of a definition. A directory is what docker buildx would put the result's files into.
+fn begin_definition(path: &Path) -> Result<Begun, Failure> {
+    Begun::new(path).map_err(|failure| {
+        if !path.is_dir() {
+            return failure;
+        }
+        failure.hint(format!(
+            "for the result's files: `-o type=local,dest={}`",
+            path.display()
+        ))
+    })
+}
+
 fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
     if let Some(flag) = args.engine.first_given().or_else(|| args.outputs.given()) {
         return Err(
@@ -425,6 +438,7 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
             "name the image that you want with `-t NAME`, or write the definition to a file with `-o FILE`, or pipe it on",
         ));
     }
+    let file = file.map(begin_definition).transpose()?;
     let contexts = args.options.contexts()?;
     let mut plan = args
         .script
@@ -455,7 +469,7 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
         printer.diagnostic(&warning);
     }
     match file {
-        Some(path) => output_file::write(path, &bytes),
+        Some(file) => file.put_here(&bytes),
         None => printer.data(&bytes),
     }
 }

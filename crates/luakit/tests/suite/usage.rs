@@ -353,6 +353,12 @@ fn a_definition_goes_to_stdout_or_whole_into_a_file() {
     let bytes = project.run(&args).success();
     project.run(&[&args[..], &["-o", "out.pb"]].concat()).success();
     assert_eq!(std::fs::read(project.path().join("out.pb")).unwrap(), bytes);
+    let run = project.run(&[&args[..], &["-o", "."]].concat());
+    assert_eq!(run.code(), 2);
+    insta::assert_snapshot!(run.stderr(), @"
+    error[usage]: can't write `.`: is a directory
+    hint: for the result's files: `-o type=local,dest=.`
+    ");
 
     project.write("build.lua", b"error('no')");
     let run = project.run(&[&args[..], &["-o", "out.pb"]].concat());
