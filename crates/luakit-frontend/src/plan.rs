@@ -12,7 +12,7 @@ use luakit_llb::graph::{Frame, Vertex};
 use luakit_llb::image_config::UnknownBase;
 use luakit_llb::marshal::{NoCache, RunDefaults};
 use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
-use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
+use luakit_llb::{Definition, LayoutImage, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
 use luakit_script::{
     ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader, prelude_source,
 };
@@ -342,9 +342,7 @@ impl Plan {
         let told = oddities(pins).into_iter().map(|(image, warning)| {
             let place = match image {
                 OddImage::Image(reference) => self.image_place(reference),
-                OddImage::Layout(layout) => self.source_place(
-                    |source| matches!(source, Source::OciLayout(source) if source.image().as_ref() == Some(layout)),
-                ),
+                OddImage::Layout(layout) => self.layout_place(layout),
             };
             match place {
                 Some(place) => warning.with_span(place),
@@ -397,6 +395,13 @@ impl Plan {
     /// Where a script first names an image.
     pub(crate) fn image_place(&self, reference: &Reference) -> Option<Span> {
         self.source_place(|source| matches!(source, Source::Image(image) if image.reference == *reference))
+    }
+
+    /// Where a script first names an image of a layout.
+    pub(crate) fn layout_place(&self, layout: &LayoutImage) -> Option<Span> {
+        self.source_place(
+            |source| matches!(source, Source::OciLayout(source) if source.image().as_ref() == Some(layout)),
+        )
     }
 
     /// Where a script first asks for a source. Where the library does it, that is who called the library.

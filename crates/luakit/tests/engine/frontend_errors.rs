@@ -233,6 +233,30 @@ fn what_has_no_line_marks_none() {
 }
 
 #[test]
+fn an_image_that_a_layout_lacks() {
+    let docker = Docker::new();
+    let project = docker.project(
+        "local base = bk.image(\"base\")\nbk.export(base)",
+        &[
+            ("layout/oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}"),
+            ("layout/index.json", "{\"schemaVersion\":2,\"manifests\":[]}"),
+        ],
+    );
+    let digest = format!("sha256:{}", "4".repeat(64));
+    let context = format!("--build-context=base=oci-layout://layout@{digest}");
+    insta::assert_snapshot!(shown(&docker, &docker.build(&project, &[&context])).replace(&digest, "DIGEST"), @r#"
+    build.lua:2
+    --------------------
+       1 |     # syntax=IMAGE
+       2 | >>> local base = bk.image("base")
+       3 |     bk.export(base)
+    --------------------
+    ERROR: failed to solve: can't resolve build context `base` at DIGEST for linux/amd64: the engine says: failed to resolve source metadata for docker.io/library/base:latest@DIGEST: unable to get info about digest: NotFound: rpc error: code = NotFound desc = content DIGEST: not found
+    hint: the digest behind `@` is one that the layout's index.json lists; without it, the image of the tag `latest` is taken
+    "#);
+}
+
+#[test]
 fn every_target_of_a_bake_tells_its_remarks() {
     let docker = Docker::new();
     let project = docker.project(
