@@ -130,4 +130,12 @@ async fn an_image_that_a_layout_lacks_is_told_at_its_line() {
     can't resolve build context `base` at sha256:4… for linux/amd64: the engine says: sha256:444: not found
     hint: the digest behind `@` is one that the layout's index.json lists; without it, the image of the tag `latest` is taken
     ");
+    let own = format!(
+        "\nbk.export(bk.oci_layout('local/x@sha256:{}', {{ store = 'lay' }}))",
+        "4".repeat(64)
+    );
+    insta::assert_snapshot!(wrong(&own, "context:lay").await, @r#"
+    can't resolve image `local/x@sha256:4…` of the layout `lay` for linux/amd64: the engine says: sha256:444: not found
+    hint: with docker: `bk.image("lay")`, given with `--build-context lay=oci-layout://DIR`
+    "#);
 }

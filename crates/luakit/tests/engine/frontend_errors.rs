@@ -254,6 +254,18 @@ fn an_image_that_a_layout_lacks() {
     ERROR: failed to solve: can't resolve build context `base` at DIGEST for linux/amd64: the engine says: failed to resolve source metadata for docker.io/library/base:latest@DIGEST: unable to get info about digest: NotFound: rpc error: code = NotFound desc = content DIGEST: not found
     hint: the digest behind `@` is one that the layout's index.json lists; without it, the image of the tag `latest` is taken
     "#);
+
+    let own = format!("bk.export(bk.oci_layout(\"local/x@{digest}\", {{ store = \"base\" }}))");
+    std::fs::write(project.join("build.lua"), docker.script(&own)).unwrap();
+    insta::assert_snapshot!(shown(&docker, &docker.build(&project, &[&context])).replace(&digest, "DIGEST"), @r#"
+    build.lua:2
+    --------------------
+       1 |     # syntax=IMAGE
+       2 | >>> bk.export(bk.oci_layout("local/x@DIGEST", { store = "base" }))
+    --------------------
+    ERROR: failed to solve: can't resolve image `local/x@DIGEST` of the layout `base` for linux/amd64: the engine says: failed to resolve source metadata for docker.io/local/x@DIGEST: unable to get info about digest: NotFound: rpc error: code = NotFound desc = unknown store oci:base: not found
+    hint: with docker: `bk.image("base")`, given with `--build-context base=oci-layout://DIR`
+    "#);
 }
 
 #[test]
