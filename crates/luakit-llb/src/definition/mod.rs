@@ -21,7 +21,7 @@ pub use deed::{FileDeed, Origin};
 pub use export::{AppliedImage, EXPORT_KEY, EXPORT_VERSION, ExportError, ExportRecord};
 pub use read::{DefinitionError, Edge, Kind, Parsed, Place, Return, Vertex};
 pub use retarget::{RetargetError, retarget};
-pub use size::{SOLVE_LIMIT, TooLarge, check_size};
+pub use size::{SOLVE_LIMIT, TooLarge, check_size, largest_op};
 
 /// A line of a script, with the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -269,6 +269,23 @@ fn an_image_that_a_layout_lacks() {
 }
 
 #[test]
+fn a_file_that_no_definition_holds() {
+    let docker = Docker::new();
+    let script = "local large = (\"x\"):rep(20 * 1024 * 1024)\nbk.export(bk.scratch():mkfile(\"/f\", large))";
+    let project = docker.project(script, &[]);
+    insta::assert_snapshot!(shown(&docker, &docker.build(&project, &[])), @r#"
+    build.lua:3
+    --------------------
+       1 |     # syntax=IMAGE
+       2 |     local large = ("x"):rep(20 * 1024 * 1024)
+       3 | >>> bk.export(bk.scratch():mkfile("/f", large))
+    --------------------
+    ERROR: failed to solve: the definition has 20972115 bytes, and an engine takes 16711680 at most
+    hint: a definition is for what to do: copy large files from the build context, or download them
+    "#);
+}
+
+#[test]
 fn every_target_of_a_bake_tells_its_remarks() {
     let docker = Docker::new();
     let project = docker.project(
