@@ -18,6 +18,7 @@ pub mod lock;
 pub mod options;
 pub mod patterns;
 pub mod plan;
+mod printed;
 mod public_url;
 pub mod remote;
 pub mod resolve;
