@@ -23,6 +23,7 @@ mod public_url;
 pub mod remote;
 pub mod resolve;
 pub mod solver;
+mod step_names;
 pub mod subrequest;
 pub mod targets;
 pub mod tls;
