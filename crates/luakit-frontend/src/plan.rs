@@ -12,13 +12,14 @@ use luakit_llb::graph::{Frame, Vertex};
 use luakit_llb::image_config::UnknownBase;
 use luakit_llb::marshal::{NoCache, RunDefaults};
 use luakit_llb::op::{Network, Op, ResolveMode, Security, Source};
-use luakit_llb::{Definition, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
+use luakit_llb::{Definition, LayoutImage, Pins, Platform, Reached, Reference, VertexSet, image_config, marshal};
 use luakit_script::{
     ArgDeclaration, Evaluation, Export, Failure, Input, Limits, NamedContexts, Print, SourceLoader, prelude_source,
 };
 
 use crate::fetch::{PinError, file_subject, git_subject};
 use crate::lock::NotLocked;
+use crate::printed::PrintedOnce;
 use crate::resolve::{OddImage, ResolveErrors, oddities};
 use crate::targets::{self, Selection, TargetError};
 
@@ -63,6 +64,20 @@ pub enum PlanError {
     /// The program ends while the script runs.
     #[error("the script was stopped")]
     Stopped,
+}
+
+impl PlanError {
+    /// Says which one of several platforms the script ran for.
+    fn of_platform(self, platform: &Platform) -> Self {
+        match self {
+            Self::Script(mut failure) => {
+                failure.diagnostic.notes.push(format!("for {platform}"));
+                Self::Script(failure)
+            }
+            Self::Target(error) => Self::Target(error.of_platform(platform)),
+            Self::Stopped => Self::Stopped,
+        }
+    }
 }
 
 /// A script's exports, chosen but not yet resolved.
@@ -166,13 +181,21 @@ impl Plan {
             outputs: Vec::new(),
         };
         if request.platforms.is_empty() {
-            let evaluation = evaluate_for(request, &request.default_platform)?;
+            let evaluation = evaluate_for(request, &request.default_platform, Arc::clone(&request.print))?;
             plan.add(evaluation, request.selection, &request.default_platform, None)?;
         }
         let mut seen = BTreeSet::new();
-        for platform in request.platforms.iter().filter(|platform| seen.insert(*platform)) {
-            let evaluation = evaluate_for(request, platform)?;
-            plan.add(evaluation, request.selection, platform, Some(platform))?;
+        let each = request.platforms.iter().filter(|platform| seen.insert(*platform));
+        let platforms: Vec<&Platform> = each.collect();
+        let printed = PrintedOnce::new(Arc::clone(&request.print));
+        for platform in &platforms {
+            let added = evaluate_for(request, platform, printed.next())
+                .map_err(PlanError::from)
+                .and_then(|evaluation| Ok(plan.add(evaluation, request.selection, platform, Some(platform))?));
+            match platforms.len() {
+                1 => added?,
+                _ => added.map_err(|error| error.of_platform(platform))?,
+            }
         }
         Ok(plan)
     }
@@ -342,9 +365,7 @@ impl Plan {
         let told = oddities(pins).into_iter().map(|(image, warning)| {
             let place = match image {
                 OddImage::Image(reference) => self.image_place(reference),
-                OddImage::Layout(layout) => self.source_place(
-                    |source| matches!(source, Source::OciLayout(source) if source.image().as_ref() == Some(layout)),
-                ),
+                OddImage::Layout(layout) => self.layout_place(layout),
             };
             match place {
                 Some(place) => warning.with_span(place),
@@ -397,6 +418,13 @@ impl Plan {
     /// Where a script first names an image.
     pub(crate) fn image_place(&self, reference: &Reference) -> Option<Span> {
         self.source_place(|source| matches!(source, Source::Image(image) if image.reference == *reference))
+    }
+
+    /// Where a script first names an image of a layout.
+    pub(crate) fn layout_place(&self, layout: &LayoutImage) -> Option<Span> {
+        self.source_place(
+            |source| matches!(source, Source::OciLayout(source) if source.image().as_ref() == Some(layout)),
+        )
     }
 
     /// Where a script first asks for a source. Where the library does it, that is who called the library.
@@ -482,7 +510,7 @@ impl Plan {
     }
 }
 
-fn evaluate_for(request: &Request<'_>, target: &Platform) -> Result<Evaluation, Failure> {
+fn evaluate_for(request: &Request<'_>, target: &Platform, print: Print) -> Result<Evaluation, Failure> {
     luakit_script::evaluate(Input {
         script_name: request.script_name.clone(),
         script: request.script.clone(),
@@ -492,6 +520,6 @@ fn evaluate_for(request: &Request<'_>, target: &Platform) -> Result<Evaluation, 
         target_platform: target.clone(),
         build_platform: request.build_platform.clone(),
         limits: request.limits,
-        print: Arc::clone(&request.print),
+        print,
     })
 }

@@ -12,6 +12,7 @@ use luakit_llb::{Definition, Pins};
 use crate::lock;
 use crate::plan::{MarshalSettings, Output, Plan};
 use crate::resolve::{ImageResolver, Network, ResolveErrors, complete};
+use crate::step_names::tell_platforms;
 
 /// Who builds: an engine, asked over whatever connection.
 pub trait Solver: ImageResolver {
@@ -70,7 +71,8 @@ pub async fn build<S: Solver>(
             pins.map_err(Failure::Resolve)?
         }
     };
-    let outputs = plan.outputs(&pins, settings);
+    let mut outputs = plan.outputs(&pins, settings);
+    tell_platforms(&mut outputs);
     marshalled(&outputs);
     let mut warnings = plan.image_warnings(&pins);
     warnings.extend(outputs.iter().filter_map(Output::unknown_base_warning));

@@ -54,9 +54,28 @@ pub enum TargetError {
         /// What it is there for.
         platforms: Vec<Platform>,
     },
+    /// Another one, of one of several platforms that the script ran for.
+    #[error("{error} (for {platform})")]
+    OnPlatform {
+        /// Which one.
+        error: Box<TargetError>,
+        /// Where.
+        platform: Platform,
+    },
 }
 
 impl TargetError {
+    /// Says which one of several platforms it is about, where it doesn't.
+    pub(crate) fn of_platform(self, platform: &Platform) -> Self {
+        match self {
+            Self::Platform { .. } => self,
+            error => Self::OnPlatform {
+                error: Box::new(error),
+                platform: platform.clone(),
+            },
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
@@ -76,6 +95,7 @@ impl TargetError {
                 format!("its targets are {}", names(targets))
             }
             Self::Ambiguous { targets } => format!("choose one with `--target`: {}", names(targets)),
+            Self::OnPlatform { error, .. } => error.hint(),
             Self::Platform { platforms, .. } => format!("choose one with `--platform`: {}", list(platforms)),
         }
     }

@@ -65,8 +65,9 @@ impl NamedOptions {
             };
             let name = NamedContexts::normalise(name).map_err(|e| wrong(format!("invalid name `{name}`: {e}")))?;
             if name == luakit_llb::marshal::CONTEXT {
-                return Err(wrong("the build context itself has no other in its place".to_owned())
-                    .with_hint("build with that as the context"));
+                let why = "the build context itself has no other in its place";
+                return Err(OptionError::secret(&format!("--build-context {key}"), why)
+                    .with_hint("give that as the context: `docker build … DIR`"));
             }
             let shared_key = given.get(&format!("sharedkey:localdir:{key}")).map(str::to_owned);
             let named = NamedOption {

@@ -426,7 +426,7 @@ fn what_makes_no_sense_is_an_error() {
     invalid value of the option `context:base`: `local:` is followed by a name
     invalid value of the option `context:base`: `target:other` is another target's result, which only `docker buildx bake` can name
     invalid value of the option `context:base`: it must be docker-image://, oci-layout://, local:, input:, or a git or http URL
-    invalid value of the option `context:context`: the build context itself has no other in its place (build with that as the context)
+    invalid value of the option `--build-context context`: the build context itself has no other in its place (give that as the context: `docker build … DIR`)
     invalid value `{` of the option `input-metadata:0`: it must be JSON that maps names to base64, as `{"containerimage.config":"…"}`
     invalid value `{"containerimage.config":"?"}` of the option `input-metadata:0`: it must be JSON that maps names to base64, as `{"containerimage.config":"…"}`
     invalid value of the option `local-sessionid:`: a directory has a name

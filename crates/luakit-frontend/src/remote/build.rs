@@ -230,7 +230,7 @@ fn of_layout(warning: Diagnostic) -> Diagnostic {
     if warning.code != UNRESOLVED_CONFIG {
         return warning;
     }
-    warning.with_hint("with docker: `bk.image(\"NAME\")`, given with `--build-context NAME=oci-layout://DIR`")
+    warning.with_hint(contexts::LAYOUT_BY_DOCKER)
 }
 
 fn planning_error(error: PlanError) -> Diagnostic {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use luakit_diagnostic::Diagnostic;
-use luakit_llb::{ImageDigest, Pins, Reference};
+use luakit_llb::{ImageDigest, LayoutImage, Pins, Platform, Reference};
 use luakit_script::{Excludes, NamedContext, NamedContexts};
 
 use super::loader::{IGNORE, IgnoreFile, IgnoreFiles};
@@ -13,6 +13,10 @@ use crate::context_value::ContextValue;
 use crate::host::Host;
 use crate::options::{FrontendContext, NamedOption, Options};
 use crate::plan::Plan;
+
+/// How docker gives layouts, to which it gives stores' names of its own.
+pub(super) const LAYOUT_BY_DOCKER: &str =
+    "with docker: `bk.image(\"NAME\")`, given with `--build-context NAME=oci-layout://DIR`";
 
 /// Adds what a request gives names to, and says where the ignore files of directories among it are. Nothing is loaded:
 /// a script may use none of it, or for other platforms than it is built for.
@@ -60,28 +64,58 @@ pub(super) async fn note_layouts<H: Host>(
     plan: &Plan,
     pins: &mut Pins,
 ) -> Result<(), RemoteFailure<H::Error>> {
+    let mut wrong = Vec::new();
     for (image, platform) in plan.reached().layouts {
         let Ok(reference) = image.reference.parse::<Reference>() else {
             continue;
         };
-        let step = format!(
-            "{} load metadata for {}",
-            caller(options, &image.store),
-            image.reference
-        );
-        let config = host.layout_config(&image.store, &reference, &platform, &step).await;
-        pins.insert_layout_config(image, platform, config.map_err(refused::<H>)?);
+        let context = context_of(options, &image.store);
+        let caller = context.map_or_else(|| "[internal]".to_owned(), |named| format!("[context {}]", named.key));
+        let step = format!("{caller} load metadata for {}", image.reference);
+        match host.layout_config(&image.store, &reference, &platform, &step).await {
+            Ok(config) => {
+                pins.insert_layout_config(image, platform, config);
+            }
+            Err(error) => {
+                let told = unresolved(context, &image, &platform, &error.to_string());
+                wrong.push(match plan.layout_place(&image) {
+                    Some(place) => told.with_span(place),
+                    None => told,
+                });
+            }
+        }
     }
-    Ok(())
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(RemoteFailure::Told(wrong))
 }
 
-/// Whose step it is to look into a layout: a context's, or the script's own.
-fn caller(options: &Options, layout: &str) -> String {
-    let is_of = |named: &&NamedOption| matches!(&named.value, FrontendContext::Remote(ContextValue::OciLayout { store, .. }) if store == layout);
-    match options.contexts.all().iter().find(is_of) {
-        Some(named) => format!("[context {}]", named.key),
-        None => "[internal]".to_owned(),
-    }
+/// The context that a layout was given as; there is none for one that the script names by its store.
+fn context_of<'o>(options: &'o Options, store: &str) -> Option<&'o NamedOption> {
+    let is_of = |named: &&NamedOption| match &named.value {
+        FrontendContext::Remote(ContextValue::OciLayout { store: of, .. }) => of == store,
+        _ => false,
+    };
+    options.contexts.all().iter().find(is_of)
+}
+
+/// That the engine finds no image in a layout.
+fn unresolved(context: Option<&NamedOption>, image: &LayoutImage, platform: &Platform, why: &str) -> Diagnostic {
+    let (what, hint) = match context {
+        Some(named) => {
+            let digest = image.digest().map(|digest| format!(" at {digest}")).unwrap_or_default();
+            let hint = "the digest behind `@` is one that the layout's index.json lists; without it, the image of the \
+                        tag `latest` is taken";
+            (format!("build context `{}`{digest}", named.name), hint.to_owned())
+        }
+        None => (
+            format!("image `{}` of the layout `{}`", image.reference, image.store),
+            LAYOUT_BY_DOCKER.replace("NAME", &image.store),
+        ),
+    };
+    let message = format!("can't resolve {what} for {platform}: the engine says: {why}");
+    Diagnostic::error("unresolved-image", message).with_hint(hint)
 }
 
 /// The engine asks for the layout by the store's name; the reference only says what it is of.

@@ -199,6 +199,9 @@ impl Host for Engine {
             .lock()
             .unwrap()
             .push(format!("{image} of {store} for {platform}"));
+        if image.to_string().contains("@sha256:444") {
+            return Err(Refused("sha256:444: not found".to_owned()));
+        }
         Ok(br#"{"architecture":"amd64","config":{"Env":["OF=layout"]},"os":"linux"}"#.to_vec())
     }
 

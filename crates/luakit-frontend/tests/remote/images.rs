@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Engine, built, sources};
+use luakit_diagnostic::render_without_source;
+use luakit_frontend::remote::{RemoteFailure, build};
+
+use crate::engine::{Engine, built, job, sources};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pinned_image_is_still_there() {
@@ -106,4 +109,33 @@ async fn a_script_says_when_registries_are_asked() {
     image docker.io/library/debian:latest (ForcePull)
     image docker.io/library/ubuntu:latest
     ");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_a_layout_lacks_is_told_at_its_line() {
+    let wrong = async |script: &str, context: &str| {
+        let layout = format!("oci-layout://store@sha256:{}", "4".repeat(64));
+        let engine = Engine::new(&[("/build.lua", script)]);
+        let failure = build(&engine, job(&[(context, &layout)])).await;
+        let Err(RemoteFailure::Told(told)) = failure else {
+            panic!("{failure:?}")
+        };
+        assert_eq!(engine.told(), "");
+        let places = told.iter().map(|wrong| wrong.span.as_ref().map(|span| span.line));
+        assert_eq!(places.collect::<Vec<_>>(), [Some(2)]);
+        let told: Vec<String> = told.iter().map(render_without_source).collect();
+        told.join("\n").replace(&"4".repeat(64), "4…")
+    };
+    insta::assert_snapshot!(wrong("\nbk.export(bk.image('base'))", "context:base").await, @"
+    can't resolve build context `base` at sha256:4… for linux/amd64: the engine says: sha256:444: not found
+    hint: the digest behind `@` is one that the layout's index.json lists; without it, the image of the tag `latest` is taken
+    ");
+    let own = format!(
+        "\nbk.export(bk.oci_layout('local/x@sha256:{}', {{ store = 'lay' }}))",
+        "4".repeat(64)
+    );
+    insta::assert_snapshot!(wrong(&own, "context:lay").await, @r#"
+    can't resolve image `local/x@sha256:4…` of the layout `lay` for linux/amd64: the engine says: sha256:444: not found
+    hint: with docker: `bk.image("lay")`, given with `--build-context lay=oci-layout://DIR`
+    "#);
 }

@@ -9,6 +9,7 @@
 mod engine;
 mod images;
 mod options;
+mod platforms;
 
 use std::sync::Arc;
 

@@ -2,11 +2,12 @@
 //!
 //! [`Definition`] owns the message and hands out its bytes. Beside it: reading one apart with an engine's rules
 //! (`read`, `check`, `name`, `deed`), the record that takes along what is no part of the graph (`export`), and giving a definition
-//! another target platform (`retarget`), and what an engine takes at most (`size`). Writing one from a graph is [`crate::marshal`]'s.
+//! another target platform (`retarget`), names that say what steps are for (`mark`), and what an engine takes at most (`size`). Writing one from a graph is [`crate::marshal`]'s.
 
 mod check;
 mod deed;
 mod export;
+mod mark;
 mod name;
 mod read;
 mod retarget;
@@ -21,7 +22,7 @@ pub use deed::{FileDeed, Origin};
 pub use export::{AppliedImage, EXPORT_KEY, EXPORT_VERSION, ExportError, ExportRecord};
 pub use read::{DefinitionError, Edge, Kind, Parsed, Place, Return, Vertex};
 pub use retarget::{RetargetError, retarget};
-pub use size::{SOLVE_LIMIT, TooLarge, check_size};
+pub use size::{SOLVE_LIMIT, TooLarge, check_size, largest_op};
 
 /// A line of a script, with the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

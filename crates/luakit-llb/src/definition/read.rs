@@ -13,6 +13,9 @@ use luakit_proto::{Message as _, pb};
 use super::Definition;
 use crate::marshal::op_digest;
 
+/// The key of a description under which an op has a name of its own.
+pub(super) const CUSTOM_NAME: &str = "llb.customname";
+
 /// Why bytes are no definition.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum DefinitionError {
@@ -190,9 +193,7 @@ impl Vertex<'_> {
     /// The name that the script gave it.
     pub fn custom_name(&self) -> Option<&str> {
         let description = &self.metadata?.description;
-        let entry = description
-            .iter()
-            .rfind(|e| e.key.as_deref() == Some("llb.customname"))?;
+        let entry = description.iter().rfind(|e| e.key.as_deref() == Some(CUSTOM_NAME))?;
         Some(entry.value.as_deref().unwrap_or_default())
     }
 }

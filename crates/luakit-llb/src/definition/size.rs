@@ -2,6 +2,8 @@
 
 use luakit_proto::{Message as _, pb};
 
+use crate::marshal::op_digest;
+
 /// The most bytes that a definition may have: gRPC's limit on an engine (`util/grpcutil`), less the room that the
 /// rest of a Solve message takes.
 pub const SOLVE_LIMIT: usize = 16 * 1024 * 1024 - 64 * 1024;
@@ -26,4 +28,10 @@ pub fn check_size(definition: &pb::Definition) -> Result<(), TooLarge> {
         });
     }
     Ok(())
+}
+
+/// The digest of the op that makes more than half of a definition, if there is one.
+pub fn largest_op(definition: &pb::Definition) -> Option<String> {
+    let largest = definition.def.iter().max_by_key(|op| op.len())?;
+    (largest.len() > definition.encoded_len() / 2).then(|| op_digest(largest))
 }

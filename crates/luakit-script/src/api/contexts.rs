@@ -29,6 +29,14 @@ fn given<'b>(build: &'b Build, name: &str, platform: Option<&Platform>) -> Optio
     Some((name, context))
 }
 
+/// Remembers that a script names the store of a layout. A context of that name isn't odd then: if it is no such store,
+/// whoever looks for the image says so.
+pub(super) fn names_store(build: &Build, store: &str) {
+    if let Ok(name) = NamedContexts::normalise(store) {
+        build.contexts_asked.borrow_mut().insert(name);
+    }
+}
+
 /// The state of the target that was given for a name. It must be exported before it is built on.
 fn target(call: &Call<'_>, name: &str, platform: Option<&Platform>) -> Result<Option<State>> {
     let contexts = &call.build.input.contexts;

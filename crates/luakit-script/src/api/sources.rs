@@ -429,6 +429,9 @@ pub(super) fn oci_layout(call: &mut Call<'_>) -> Result<Out> {
         store: call.option("store")?,
         layer_limit: call.option("layer_limit")?,
     };
+    if let Some(store) = &layout.store {
+        contexts::names_store(call.build, store);
+    }
     call.hold(layout.reference.len())?;
     let at = call.at();
     Ok(Out::State(call.graph().oci_layout(layout, at)))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use luakit_buildkit::source_policy::Policy;
 use luakit_buildkit::{Attachments, BuildRequest, ContentStore, DockerStore, Engine, Export, entitlements};
+use luakit_diagnostic::Diagnostic;
 use luakit_frontend::plan::MarshalSettings;
 use luakit_frontend::{Plan, Selection};
 use luakit_llb::definition::check_size;
@@ -18,7 +19,7 @@ use crate::call::{self, Asked, CallArgs};
 use crate::definition::record;
 use crate::engine::build::Job;
 use crate::engine::connect::Part;
-use crate::engine::{EngineArgs, build, connect, demands, exports, nodes};
+use crate::engine::{EngineArgs, build, connect, demands, exports, nodes, report};
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::flags::attestation::Kind;
@@ -463,7 +464,8 @@ fn write_definition(args: &Args, file: Option<&Path>, printer: &Printer) -> Resu
     output.definition.set_export(&about);
     let bytes = output.definition.to_bytes();
     if let Err(error) = check_size(output.definition.message()) {
-        printer.warning("large-definition", &error.to_string());
+        let warning = Diagnostic::warning("large-definition", error.to_string());
+        printer.diagnostic(&report::too_large(warning, std::slice::from_ref(&output.definition)));
     }
     if let Some(warning) = output.unknown_base_warning() {
         printer.diagnostic(&warning);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use luakit_buildkit::{BuildError, BuildRequest, MissingCap, SourceExcerpt, StepFailure};
 use luakit_diagnostic::{Diagnostic, SourceFile, Span, TraceFrame, nearest};
-use luakit_llb::definition::SourcePlace;
+use luakit_llb::definition::{SourcePlace, largest_op};
 use luakit_llb::{Definition, Reference};
 
 use super::build::Locals;
@@ -74,6 +74,7 @@ pub(crate) fn failure(error: &BuildError, definitions: &[Definition], locals: &L
         BuildError::Credentials { source, .. } => {
             Diagnostic::error("credentials", error.to_string()).with_hint(source.hint())
         }
+        BuildError::TooLarge(error) => too_large(Diagnostic::error("large-definition", error.to_string()), definitions),
         _ => {
             let message = without_numbers(&error.to_string());
             with_gone_digest(Diagnostic::error("build", &message), &message)
@@ -95,6 +96,14 @@ pub(crate) fn for_docker(error: &BuildError, definitions: &[Definition]) -> Fail
         }
         _ => failure,
     }
+}
+
+/// Says of a definition that no engine takes what makes most of it, and what to do instead.
+pub(crate) fn too_large(told: Diagnostic, definitions: &[Definition]) -> Diagnostic {
+    let largest = definitions.iter().max_by_key(|definition| definition.size());
+    let places = largest.and_then(|definition| Some(places_in(definition, &largest_op(definition.message())?)));
+    at(told, places.unwrap_or_default())
+        .with_hint("a definition is for what to do: copy large files from the build context, or download them")
 }
 
 /// What the engine can't do: in the script's words, at its first place, and with what does instead.

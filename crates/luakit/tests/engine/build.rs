@@ -42,7 +42,7 @@ fn the_script_may_lie_outside_its_context() {
 fn several_platforms_are_one_image() {
     let bench = Workbench::new();
     let script = r#"
-        local s = bk.image("alpine:3.19")
+        local s = bk.scratch():mkfile("/all", ""):mkfile("/arch", bk.target_platform.arch)
         bk.export(s, { labels = { arch = bk.target_platform.arch }, annotations = { note = bk.target_platform.arch } })
     "#;
     let project = bench.project(&[("build.lua", script)]);
@@ -51,6 +51,15 @@ fn several_platforms_are_one_image() {
     let args = ["build", "--platform", "linux/amd64,linux/arm64", "-o", &spec];
     let output = bench.luakit(&project).args(args).output().unwrap();
     succeeded("luakit build --platform", &output);
+    let said = stderr_of(&output);
+    for step in [
+        " mkfile /all",
+        "[linux/amd64] mkfile /arch",
+        "[linux/arm64] mkfile /arch",
+    ] {
+        assert!(said.contains(step), "{said}");
+    }
+    assert!(!said.contains("64] mkfile /all"), "{said}");
     let archive = Archive::open(&dest).unwrap();
     let mut told: Vec<String> = archive
         .images()

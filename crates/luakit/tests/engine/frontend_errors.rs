@@ -233,6 +233,59 @@ fn what_has_no_line_marks_none() {
 }
 
 #[test]
+fn an_image_that_a_layout_lacks() {
+    let docker = Docker::new();
+    let project = docker.project(
+        "local base = bk.image(\"base\")\nbk.export(base)",
+        &[
+            ("layout/oci-layout", "{\"imageLayoutVersion\":\"1.0.0\"}"),
+            ("layout/index.json", "{\"schemaVersion\":2,\"manifests\":[]}"),
+        ],
+    );
+    let digest = format!("sha256:{}", "4".repeat(64));
+    let context = format!("--build-context=base=oci-layout://layout@{digest}");
+    insta::assert_snapshot!(shown(&docker, &docker.build(&project, &[&context])).replace(&digest, "DIGEST"), @r#"
+    build.lua:2
+    --------------------
+       1 |     # syntax=IMAGE
+       2 | >>> local base = bk.image("base")
+       3 |     bk.export(base)
+    --------------------
+    ERROR: failed to solve: can't resolve build context `base` at DIGEST for linux/amd64: the engine says: failed to resolve source metadata for docker.io/library/base:latest@DIGEST: unable to get info about digest: NotFound: rpc error: code = NotFound desc = content DIGEST: not found
+    hint: the digest behind `@` is one that the layout's index.json lists; without it, the image of the tag `latest` is taken
+    "#);
+
+    let own = format!("bk.export(bk.oci_layout(\"local/x@{digest}\", {{ store = \"base\" }}))");
+    std::fs::write(project.join("build.lua"), docker.script(&own)).unwrap();
+    insta::assert_snapshot!(shown(&docker, &docker.build(&project, &[&context])).replace(&digest, "DIGEST"), @r#"
+    build.lua:2
+    --------------------
+       1 |     # syntax=IMAGE
+       2 | >>> bk.export(bk.oci_layout("local/x@DIGEST", { store = "base" }))
+    --------------------
+    ERROR: failed to solve: can't resolve image `local/x@DIGEST` of the layout `base` for linux/amd64: the engine says: failed to resolve source metadata for docker.io/local/x@DIGEST: unable to get info about digest: NotFound: rpc error: code = NotFound desc = unknown store oci:base: not found
+    hint: with docker: `bk.image("base")`, given with `--build-context base=oci-layout://DIR`
+    "#);
+}
+
+#[test]
+fn a_file_that_no_definition_holds() {
+    let docker = Docker::new();
+    let script = "local large = (\"x\"):rep(20 * 1024 * 1024)\nbk.export(bk.scratch():mkfile(\"/f\", large))";
+    let project = docker.project(script, &[]);
+    insta::assert_snapshot!(shown(&docker, &docker.build(&project, &[])), @r#"
+    build.lua:3
+    --------------------
+       1 |     # syntax=IMAGE
+       2 |     local large = ("x"):rep(20 * 1024 * 1024)
+       3 | >>> bk.export(bk.scratch():mkfile("/f", large))
+    --------------------
+    ERROR: failed to solve: the definition has 20972115 bytes, and an engine takes 16711680 at most
+    hint: a definition is for what to do: copy large files from the build context, or download them
+    "#);
+}
+
+#[test]
 fn every_target_of_a_bake_tells_its_remarks() {
     let docker = Docker::new();
     let project = docker.project(

@@ -61,9 +61,11 @@ fn several_platforms_make_an_index() {
     let images = |args: &[&str]| {
         let file = docker.bench.path("image.tar");
         let spec = format!("type=oci,dest={}", file.display());
-        docker.says(&project, &[args, &["--provenance=false", "-o", &spec]].concat());
+        let said = docker.says(&project, &[args, &["--provenance=false", "-o", &spec]].concat());
         let archive = Archive::open(&file).unwrap();
         let images = archive.images().unwrap();
+        let step = "[linux/arm64] /bin/sh -c uname -m > /machine";
+        assert_eq!(said.contains(step), images.len() > 1, "{said}");
         let told = images.iter().map(|image| {
             let machine = image.root().unwrap().get("/machine").unwrap().text().unwrap();
             format!("{} {}", platform_of(&image.descriptor["platform"]), machine.trim())

@@ -60,7 +60,11 @@ impl Nodes {
 fn said_on_both(output: &Output) {
     let said = stderr_of(output);
     assert!(said.contains("[amd] ") && said.contains("[arm] "), "{said}");
-    assert_eq!(said.matches("evaluated").count(), 2, "once for each platform:\n{said}");
+    assert_eq!(
+        said.matches("evaluated").count(),
+        1,
+        "once, whatever the nodes:\n{said}"
+    );
 }
 
 #[test]

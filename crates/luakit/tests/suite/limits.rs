@@ -68,3 +68,19 @@ fn deeply_nested_text_ends() {
         "error",
     );
 }
+
+#[test]
+fn a_definition_that_no_engine_takes_is_told_at_its_line() {
+    let script = "local large = (\"x\"):rep(20 * 1024 * 1024)\nbk.export(bk.scratch():mkfile(\"/f\", large))";
+    let project = Project::new(&[("build.lua", script)]);
+    let run = project.run(&["build", "-o", "definition"]);
+    assert_eq!(run.code(), 0);
+    insta::assert_snapshot!(run.stderr(), @r#"
+    warning[large-definition]: the definition has 20972364 bytes, and an engine takes 16711680 at most
+     --> build.lua:2
+      |
+    2 | bk.export(bk.scratch():mkfile("/f", large))
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: a definition is for what to do: copy large files from the build context, or download them
+    "#);
+}

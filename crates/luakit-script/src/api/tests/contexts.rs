@@ -207,6 +207,16 @@ fn other_names_stay() {
     insta::assert_snapshot!(warnings.join("\n"), @"build context `app` is given, and the script names no such image or directory (did you mean `apps`?)");
 }
 
+#[test]
+fn a_name_that_is_a_layouts_store_is_not_odd() {
+    let script = format!(
+        r#"bk.export(bk.oci_layout("local/x@sha256:{}", {{ store = "app" }}))"#,
+        "1".repeat(64)
+    );
+    let evaluation = with(&[("app", NamedContext::Scratch)], &script);
+    assert_eq!(evaluation.warnings, []);
+}
+
 /// With `base` given as the target of a name.
 fn on_target(target: &str, script: &str) -> Result<crate::Evaluation, crate::Failure> {
     let mut contexts = NamedContexts::default();
