@@ -14,6 +14,7 @@ mod flags;
 mod options;
 mod output_file;
 mod outputs;
+mod piped;
 mod printer;
 mod progress;
 mod resolution;

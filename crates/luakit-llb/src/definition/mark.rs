@@ -2,12 +2,9 @@
 
 use std::collections::HashMap;
 
-use luakit_proto::{map, pb};
-
 use super::read::CUSTOM_NAME;
 use super::size::SOLVE_LIMIT;
-use super::{Definition, Kind};
-use crate::marshal::caps;
+use super::{Definition, Kind, describe};
 
 /// What a label takes besides a name, in bytes.
 const LABEL: usize = 64;
@@ -40,13 +37,7 @@ impl Definition {
             let Some(name) = entry.key.as_deref().and_then(|digest| marked.remove(digest)) else {
                 continue;
             };
-            let metadata: &mut pb::OpMetadata = entry.value.get_or_insert_default();
-            let mut description = map::map(std::mem::take(&mut metadata.description));
-            description.insert(CUSTOM_NAME.to_owned(), name);
-            metadata.description = map::entries(description);
-            let mut needs = map::map(std::mem::take(&mut metadata.caps));
-            needs.insert(caps::META_DESCRIPTION.to_owned(), true);
-            metadata.caps = map::entries(needs);
+            describe(entry.value.get_or_insert_default(), CUSTOM_NAME, name);
         }
     }
 }

@@ -134,13 +134,7 @@ impl Definition {
         let digest = crate::marshal::op_digest(terminal);
         for entry in &mut self.message.metadata {
             if entry.key.as_deref() == Some(digest.as_str()) {
-                let metadata = entry.value.get_or_insert_default();
-                let mut description = map::map(std::mem::take(&mut metadata.description));
-                description.insert(key.to_owned(), value);
-                metadata.description = map::entries(description);
-                let mut needs = map::map(std::mem::take(&mut metadata.caps));
-                needs.insert(caps::META_DESCRIPTION.to_owned(), true);
-                metadata.caps = map::entries(needs);
+                describe(entry.value.get_or_insert_default(), key, value);
                 return;
             }
         }
@@ -168,4 +162,14 @@ impl Definition {
         let entry = description.iter().find(|e| e.key.as_deref() == Some(key))?;
         entry.value.as_deref()
     }
+}
+
+/// Puts something into an op's description, and what an engine must know for that.
+fn describe(metadata: &mut pb::OpMetadata, key: &str, value: String) {
+    let mut description = map::map(std::mem::take(&mut metadata.description));
+    description.insert(key.to_owned(), value);
+    metadata.description = map::entries(description);
+    let mut needs = map::map(std::mem::take(&mut metadata.caps));
+    needs.insert(caps::META_DESCRIPTION.to_owned(), true);
+    metadata.caps = map::entries(needs);
 }

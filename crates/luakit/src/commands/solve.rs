@@ -1,19 +1,18 @@
 //! `luakit solve`: builds the definition on stdin, as `buildctl build` does, with the image config that the script
 //! asked for.
 
-use std::io::{IsTerminal as _, Read as _};
-
 use luakit_buildkit::{BuildRequest, PlatformDefinition, build_id};
 use luakit_llb::{Definition, Platform};
 
 use crate::definition::retarget;
 use crate::engine::{EngineArgs, build, connect, demands, exports};
 use crate::environment::Environment;
-use crate::failure::{Failure, Kind, reason};
+use crate::failure::{Failure, Kind};
 use crate::flags::{local, output, platform};
 use crate::options::epoch;
 use crate::output_file::Begun;
 use crate::outputs::SolveArgs;
+use crate::piped;
 use crate::printer::Printer;
 use crate::resolution::RegistryArgs;
 use crate::runtime;
@@ -110,13 +109,7 @@ pub(crate) fn run(args: Args, printer: &Printer) -> Result<(), Failure> {
 
 /// Reads and checks what is on stdin.
 fn read_definition() -> Result<Definition, Failure> {
-    let stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        return Err(Failure::usage("there is no definition on stdin").hint("`luakit build | luakit solve …`"));
-    }
-    let mut bytes = Vec::new();
-    let read = stdin.lock().read_to_end(&mut bytes);
-    read.map_err(|e| Failure::usage(format!("can't read the definition on stdin: {}", reason(&e))))?;
+    let bytes = piped::read("definition", "`luakit build | luakit solve …`")?;
     let wrong =
         |message: String| Failure::new(Kind::Usage, luakit_diagnostic::Diagnostic::error("definition", message));
     let definition = Definition::from_bytes(&bytes).map_err(|e| wrong(e.to_string()))?;

@@ -1,7 +1,6 @@
 //! The flags that name a script and what it is evaluated with, and their values.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::environment::{self, Environment};
 use crate::failure::{Failure, reason};
 use crate::flags::{build_arg, duration, platform, size};
 use crate::options::epoch;
+use crate::piped;
 
 /// What a script is called unless it is named.
 const SCRIPT: &str = "build.lua";
@@ -153,13 +153,7 @@ impl ScriptArgs {
         if let Some(text) = self.piped.get() {
             return Ok(text.clone());
         }
-        let stdin = std::io::stdin();
-        if stdin.is_terminal() {
-            return Err(Failure::usage("there is no script on stdin").hint("`luakit build -f - . < build.lua`"));
-        }
-        let mut text = Vec::new();
-        let read = stdin.lock().read_to_end(&mut text);
-        read.map_err(|e| Failure::usage(format!("can't read the script on stdin: {}", reason(&e))))?;
+        let text = piped::read("script", "`luakit build -f - . < build.lua`")?;
         Ok(self.piped.get_or_init(|| text).clone())
     }
 
